@@ -1,0 +1,59 @@
+# Linguadesk. `make demo` and `make test` need Python 3.11 or newer and make; the rest is installed
+# into .venv, locked by hash.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint lock bench clean rasa-env
+
+demo: $(VENV)/run.done  ## a whole desk with an invented shop
+	$(BIN)/linguadesk demo $(if $(PORT),--port $(PORT)) $(DEMO_OPTIONS)
+
+test: $(VENV)/dev.done  ## all tests; PostgreSQL and Chromium are used where they are installed
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+lint: $(VENV)/dev.done  ## style, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/dev.done  ## choose the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --extra all pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --extra all --group dev pyproject.toml -o requirements/dev.lock
+
+rasa-env: .rasa/done  ## Rasa 3.6 in its own environment (Python 3.10), for the tests that use it
+
+bench: $(VENV)/dev.done  ## speed and memory, printed as in docs/benchmarks.md
+	$(BIN)/python -m bench.nlu
+	$(BIN)/python -m bench.engine
+
+clean:
+	rm -rf $(VENV) .rasa .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# Rasa 3.6 ends at Python 3.10: python3.10 on the path, or one that pyenv has.
+PYTHON310 ?= $(shell for p in "$$(command -v python3.10)" "$$HOME"/.pyenv/versions/3.10.*/bin/python3.10; do \
+	test -x "$$p" && "$$p" -c '' 2>/dev/null && { echo $$p; break; }; done)
+
+.rasa/done: $(VENV)/bin/uv nlu/rasa/requirements.lock
+	@test -n "$(PYTHON310)" || { echo "Rasa 3.6 needs Python 3.10; name it: make rasa-env PYTHON310=/path/to/python3.10" >&2; exit 1; }
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON310) .rasa
+	$(BIN)/uv pip install --quiet --python .rasa/bin/python --require-hashes -r nlu/rasa/requirements.lock
+	touch $@
+
+$(VENV)/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Linguadesk needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+
+$(VENV)/run.done: $(VENV)/bin/uv requirements/run.lock pyproject.toml
+	test -e $(VENV)/dev.done || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/bin/uv requirements/dev.lock pyproject.toml
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@

@@ -1,0 +1,234 @@
+"""The database: transactions, signals between processes, clear errors.
+
+A write transaction on SQLite begins with ``BEGIN IMMEDIATE`` and, within this process, waits its
+turn on a lock: SQLite has one writer, and waiting on a lock is fair and fast where its own busy
+handler sleeps in steps. On PostgreSQL any number of transactions run at once and rows are locked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy.exc
+from sqlalchemy import event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
+
+from bot.contracts import LinguadeskError
+
+log = logging.getLogger(__name__)
+
+NOTIFY_CHANNEL = "linguadesk"
+# How long SQLite waits for another process that writes.
+BUSY_SECONDS = 20.0
+
+
+class StorageError(LinguadeskError):
+    """The database cannot be used; the text says what to do."""
+
+
+class Hub:
+    """Wakes those who wait for something to change; topics are plain strings.
+
+    A signal means "look again", never "here it is": the truth is in the database.
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    def notify(self, topic: str) -> None:
+        """Wake everyone who watches ``topic``."""
+        for waiting in self._events.get(topic, ()):
+            waiting.set()
+
+    @contextlib.contextmanager
+    def watch(self, *topics: str) -> Any:
+        """An :class:`asyncio.Event` set whenever one of the topics is signalled."""
+        waiting = asyncio.Event()
+        for topic in topics:
+            self._events[topic].add(waiting)
+        try:
+            yield waiting
+        finally:
+            for topic in topics:
+                self._events[topic].discard(waiting)
+                if not self._events[topic]:
+                    del self._events[topic]
+
+
+def signal(session: AsyncSession, *topics: str) -> None:
+    """Have these topics signalled once the session's transaction is committed."""
+    session.info.setdefault("topics", set()).update(topics)
+
+
+async def wait(waiting: asyncio.Event, timeout: float) -> bool:
+    """Wait until ``waiting`` is set or ``timeout`` seconds have passed; clear it; whether it was set."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            await waiting.wait()
+    woken = waiting.is_set()
+    waiting.clear()
+    return woken
+
+
+def insert_ignore(session: AsyncSession, table: Any) -> Any:
+    """``INSERT … ON CONFLICT DO NOTHING`` in the session's dialect."""
+    dialect = session.get_bind().dialect.name
+    statement = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    return statement.on_conflict_do_nothing()
+
+
+class Database:
+    """One database and the signals that go with it.
+
+    Args:
+        url: an asynchronous SQLAlchemy URL, see :attr:`bot.config.Config.database_url`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.hub = Hub()
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        options: dict[str, Any] = {}
+        if self.is_sqlite:
+            if self.url.database and self.url.database != ":memory:":
+                try:
+                    Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise StorageError(f"cannot make the folder of the database {self.url.database}: {error}") from None
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
+        else:
+            options.update(pool_size=10, max_overflow=20, pool_pre_ping=True)
+        try:
+            self.engine = create_async_engine(self.url, **options)
+        except ModuleNotFoundError as error:
+            raise StorageError(
+                f"the database driver {error.name} is not installed; install linguadesk[postgres]"
+            ) from None
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _sqlite_settings)
+            event.listen(self.engine.sync_engine, "begin", _sqlite_begin)
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._writing = asyncio.Lock()
+        self._listener: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A write transaction: committed on leaving, rolled back on an exception.
+
+        Raises:
+            StorageError: the database is missing, locked for too long, read-only or not migrated.
+        """
+        async with self._writing if self.is_sqlite else contextlib.nullcontext(), self._sessions() as session:
+            with _explained(self.url.render_as_string(hide_password=True)):
+                async with session.begin():
+                    yield session
+                    await session.flush()
+                    topics = session.info.get("topics", set())
+                    if topics and not self.is_sqlite:
+                        await session.execute(
+                            text("SELECT pg_notify(:channel, :topics)"),
+                            {"channel": NOTIFY_CHANNEL, "topics": "\n".join(sorted(topics))},
+                        )
+        for topic in topics:
+            self.hub.notify(topic)
+
+    @contextlib.asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A read-only view of one moment; nothing written in it is kept."""
+        async with self._sessions() as session:
+            with _explained(self.url.render_as_string(hide_password=True)):
+                await session.connection(execution_options={"linguadesk_read": True})
+                # Closing the session ends the transaction; a rollback would also empty the objects read.
+                yield session
+
+    async def connection(self) -> AsyncConnection:
+        """A bare connection, for migrations."""
+        return await self.engine.connect()
+
+    async def start(self) -> None:
+        """Begin to hear other processes' signals (PostgreSQL); SQLite's pollers look by themselves."""
+        if not self.is_sqlite and self._listener is None:
+            self._listener = asyncio.create_task(self._listen())
+
+    async def close(self) -> None:
+        """Stop listening and close all connections."""
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+            self._listener = None
+        await self.engine.dispose()
+
+    async def _listen(self) -> None:
+        """Hold one connection that listens; after a loss, connect again. Pollers cover the gap."""
+        while True:
+            try:
+                async with self.engine.connect() as connection:
+                    raw = await connection.get_raw_connection()
+                    lost = asyncio.Event()
+                    driver: Any = raw.driver_connection
+                    driver.add_termination_listener(lambda *_, lost=lost: lost.set())
+                    await driver.add_listener(NOTIFY_CHANNEL, self._heard)
+                    await lost.wait()
+            except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
+                log.warning("lost the database's signals, connecting again: %s", type(error).__name__)
+            await asyncio.sleep(1)
+
+    def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
+        for topic in payload.split("\n"):
+            self.hub.notify(topic)
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    # FULL: a committed message survives a power cut, not only a crash of the process.
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-16000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Any) -> None:
+    reading = connection.get_execution_options().get("linguadesk_read")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Any:
+    """Turn the database's own complaints into ones that say what to do."""
+    try:
+        yield
+    except sqlalchemy.exc.DBAPIError as error:
+        words = str(error.orig).lower()
+        if "no such table" in words or "undefinedtable" in words or ("relation" in words and "does not exist" in words):
+            raise StorageError(
+                f"the database {url} has no tables yet, or old ones; run: linguadesk db upgrade"
+            ) from error
+        if "locked" in words:
+            raise StorageError(
+                f"the database {url} is locked by another program for too long; end that program, or use PostgreSQL"
+            ) from error
+        if "unable to open" in words or "readonly" in words or "read-only" in words or "not a database" in words:
+            raise StorageError(
+                f"the database {url} cannot be used: {error.orig}; check the path and its permissions"
+            ) from error
+        if isinstance(error, sqlalchemy.exc.IntegrityError):
+            raise
+        if error.connection_invalidated or isinstance(error, sqlalchemy.exc.InterfaceError):
+            raise StorageError(f"the connection to the database {url} was lost: {error.orig}") from error
+        raise
+    except (ConnectionError, OSError) as error:
+        if isinstance(error, ConnectionError) or getattr(error, "errno", None) in (-2, -3, 111):
+            raise StorageError(f"no database answers at {url}: {error}") from error
+        raise

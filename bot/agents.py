@@ -1,0 +1,119 @@
+"""What an agent can do in a conversation, wherever the agent sits: desk, Slack, Telegram.
+
+Each function is one transaction's worth of work; the caller commits. What the customer hears is
+queued in the same transaction.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.config import SurveySettings
+from bot.contracts import Author, Owner, Reply, TextKey
+from bot.outbox import Voice
+from bot.services import handoff, surveys, tickets
+from bot.services.handoff import HandoffError
+from bot.storage.models import Conversation, Ticket, TicketStatus, User
+
+MAX_REPLY = 10_000
+
+
+async def _locked(session: AsyncSession, conversation_id: int) -> Conversation:
+    """The conversation, locked: the bot and other agents wait.
+
+    Raises:
+        HandoffError: there is no such conversation.
+    """
+    found: Conversation | None = await session.scalar(
+        select(Conversation).where(Conversation.id == conversation_id).with_for_update()
+    )
+    if found is None:
+        raise HandoffError("unknown")
+    return found
+
+
+async def claim(session: AsyncSession, conversation_id: int, agent: User) -> None:
+    """Take a waiting conversation. Raises :class:`HandoffError` if someone else has it."""
+    await handoff.claim(session, await _locked(session, conversation_id), agent)
+
+
+async def take_over(session: AsyncSession, conversation_id: int, agent: User, timeout_minutes: int) -> None:
+    """Step into a conversation that the bot has, without the customer having asked."""
+    conversation = await _locked(session, conversation_id)
+    await handoff.begin(session, conversation, "agent", timeout_minutes)
+    await handoff.claim(session, conversation, agent)
+
+
+async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent: User, text: str) -> int:
+    """Send the customer an agent's words; claims the conversation if nobody has. The outbox id.
+
+    Raises:
+        HandoffError: empty or too long, the bot has the conversation, or another agent has it.
+    """
+    text = text.strip()
+    if not text:
+        raise HandoffError("empty")
+    if len(text) > MAX_REPLY:
+        raise HandoffError("too_long")
+    conversation = await _locked(session, conversation_id)
+    await handoff.claim(session, conversation, agent)
+    sent = await voice.say(session, conversation, Reply(text=text), author=Author.AGENT, agent_id=agent.id)
+    return sent[0]
+
+
+async def back_to_bot(session: AsyncSession, voice: Voice, conversation_id: int) -> None:
+    """Give the conversation back to the bot, which says so once.
+
+    Raises:
+        HandoffError: the bot has it already.
+    """
+    conversation = await _locked(session, conversation_id)
+    if await handoff.end(session, conversation, "back_to_bot") is None:
+        raise HandoffError("not_waiting")
+    await voice.say(session, conversation, Reply("utter_handoff_back"))
+
+
+async def resolve(
+    session: AsyncSession, voice: Voice, conversation_id: int, agent: User, settings: SurveySettings
+) -> None:
+    """End the hand-over as resolved and plan the satisfaction survey.
+
+    Raises:
+        HandoffError: no person has it.
+    """
+    conversation = await _locked(session, conversation_id)
+    ended = await handoff.end(session, conversation, "resolved")
+    if ended is None:
+        raise HandoffError("not_waiting")
+    await voice.say(session, conversation, Reply("utter_handoff_resolved"))
+    await surveys.schedule(session, conversation, settings, handoff_id=ended.id, agent_id=ended.agent_id or agent.id)
+
+
+async def set_ticket_status(
+    session: AsyncSession,
+    voice: Voice,
+    ticket_id: int,
+    status: TicketStatus,
+    agent: User,
+    settings: SurveySettings,
+) -> Ticket:
+    """Change a ticket's status; the customer is told, and asked to rate when it is resolved.
+
+    Raises:
+        HandoffError: there is no such ticket.
+    """
+    ticket = await session.get(Ticket, ticket_id, with_for_update=True)
+    if ticket is None:
+        raise HandoffError("unknown")
+    conversation = await _locked(session, ticket.conversation_id)
+    if not await tickets.set_status(session, ticket, status, agent.username):
+        return ticket
+    if status is TicketStatus.RESOLVED:
+        await voice.say(session, conversation, Reply("utter_ticket_resolved", {"ticket": ticket.number}))
+        if conversation.owner is Owner.BOT:
+            await surveys.schedule(session, conversation, settings, ticket=ticket, agent_id=agent.id)
+    else:
+        line = TextKey(f"utter_ticket_status_{status.value}")
+        await voice.say(session, conversation, Reply("utter_ticket_changed", {"ticket": ticket.number, "status": line}))
+    return ticket

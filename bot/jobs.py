@@ -1,0 +1,106 @@
+"""What is done when a timer is due: surveys leave, hand-overs time out, files are fetched."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.config import Config
+from bot.contracts import Attachment, Author, Button, Connector, Owner, PermanentError, Reply, TemporaryError
+from bot.dialogue import State, Task
+from bot.engine import FETCH_FILE
+from bot.outbox import Voice
+from bot.services import handoff, surveys
+from bot.storage import Database, signal
+from bot.storage.models import Conversation, FileStatus, Handoff, StoredFile, Survey, SurveyStatus
+from bot.worker import Job
+
+MAX_FILE_BYTES = 25 * 1024 * 1024
+
+
+def store_file(files_dir: Path, name: str, data: bytes) -> str:
+    """Keep the bytes of an attachment under an unguessable name; its path below ``files_dir``."""
+    suffix = "".join(char for char in Path(name).suffix.lower() if char.isalnum() or char == ".")[:10]
+    path = Path("attachments") / f"{secrets.token_urlsafe(18)}{suffix}"
+    target = files_dir / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return path.as_posix()
+
+
+def rating_buttons(survey_id: int) -> tuple[Button, ...]:
+    """The digits 1 to 5: neutral labels, each bound to its survey."""
+    return tuple(
+        Button(str(score), f'/inform{{"rating": "{score}", "survey": "{survey_id}"}}') for score in range(1, 6)
+    )
+
+
+def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connector], config: Config) -> dict[str, Job]:
+    """The handler of each kind of timer."""
+    settings = config.settings
+
+    async def send_survey(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
+        survey = await session.get_one(Survey, payload["survey"])
+        conversation = await session.get_one(Conversation, survey.conversation_id, with_for_update=True)
+        if survey.status is not SurveyStatus.SCHEDULED:
+            return
+        if conversation.owner is not Owner.BOT or conversation.surveys_stopped_at is not None:
+            survey.status = SurveyStatus.CANCELLED
+            return
+        await surveys.mark_sent(session, survey, conversation, voice.language(conversation), settings.surveys)
+        buttons = rating_buttons(survey.id)
+        await voice.say(session, conversation, Reply("utter_survey_csat", buttons=buttons), author=Author.SURVEY)
+        state = State.from_json(conversation.state)
+        if state.task is None:
+            task = Task("answer_survey", {"survey": str(survey.id)}, asking="rating")
+            choices = tuple((str(button.title), button.payload) for button in buttons)
+            state = replace(state, task=task, buttons=choices)
+            conversation.state = state.to_json()
+
+    async def expire_survey(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
+        survey = await session.get_one(Survey, payload["survey"])
+        if survey.status is SurveyStatus.SENT:
+            survey.status = SurveyStatus.EXPIRED
+
+    async def time_out(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
+        row = await session.get_one(Handoff, payload["handoff"])
+        conversation = await session.get_one(Conversation, row.conversation_id, with_for_update=True)
+        if row.ended_at is None and await handoff.end(session, conversation, "timeout"):
+            await voice.say(session, conversation, Reply("utter_handoff_timeout"))
+
+    async def download(payload: dict[str, Any]) -> bytes | None:
+        async with database.read() as session:
+            row = await session.get(StoredFile, payload["file"])
+            conversation = await session.get_one(Conversation, row.conversation_id) if row else None
+        if row is None or conversation is None or row.status is not FileStatus.REMOTE:
+            return None
+        connector = connectors.get(conversation.channel)
+        if connector is None:
+            raise TemporaryError(f"the channel {conversation.channel} is off, so its file cannot be fetched")
+        try:
+            data = await connector.fetch(Attachment(row.kind, row.ref, row.name, row.mime, row.size))
+        except PermanentError:
+            return None
+        return data if len(data) <= MAX_FILE_BYTES else None
+
+    async def keep_file(session: AsyncSession, payload: dict[str, Any], data: bytes | None) -> None:
+        row = await session.get_one(StoredFile, payload["file"])
+        if row.status is not FileStatus.REMOTE:
+            return
+        if data is None:
+            row.status = FileStatus.FAILED
+        else:
+            row.path, row.size, row.status = store_file(config.files_dir, row.name, data), len(data), FileStatus.STORED
+        signal(session, "desk")
+
+    return {
+        surveys.SEND: Job(send_survey),
+        surveys.EXPIRE: Job(expire_survey),
+        handoff.TIMEOUT: Job(time_out),
+        FETCH_FILE: Job(keep_file, prepare=download),
+    }

@@ -1,0 +1,1 @@
+"""Business rules on the database: no text, no channel, no HTTP."""

@@ -1,0 +1,56 @@
+"""People who sign in to the desk. Passwords are hashed with Argon2id."""
+
+from __future__ import annotations
+
+import argon2
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.contracts import LinguadeskError
+from bot.storage.models import Role, User
+
+MIN_PASSWORD = 10
+_hasher = argon2.PasswordHasher()
+# Verified when the user is unknown, so that an answer takes as long either way.
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+class UserError(LinguadeskError):
+    """A user cannot be added or changed; the text says why."""
+
+
+async def add(
+    session: AsyncSession, username: str, name: str, password: str, role: Role = Role.AGENT, language: str = "en"
+) -> User:
+    """Add someone who may sign in.
+
+    Raises:
+        UserError: the name is taken or empty, or the password shorter than :data:`MIN_PASSWORD`.
+    """
+    username = username.strip().casefold()
+    if not username or len(username) > 64 or any(char.isspace() for char in username):
+        raise UserError("the user name must be 1 to 64 characters without spaces")
+    if len(password) < MIN_PASSWORD:
+        raise UserError(f"the password must have at least {MIN_PASSWORD} characters")
+    if await session.scalar(select(func.count()).select_from(User).where(User.username == username)):
+        raise UserError(f"there is already a user called {username}")
+    user = User(
+        username=username,
+        name=name.strip()[:120] or username,
+        password_hash=_hasher.hash(password),
+        role=role,
+        language=language,
+    )
+    session.add(user)
+    await session.flush()
+    return user
+
+
+async def authenticate(session: AsyncSession, username: str, password: str) -> User | None:
+    """The active user with this name and password, or None; takes the same time for both."""
+    user = await session.scalar(select(User).where(User.username == username.strip().casefold()))
+    try:
+        _hasher.verify(user.password_hash if user else _NOBODY, password)
+    except argon2.exceptions.VerificationError:
+        return None
+    return user if user is not None and user.active else None

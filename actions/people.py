@@ -1,0 +1,17 @@
+"""Handing over to a person."""
+
+from __future__ import annotations
+
+from actions.registry import action
+from bot.contracts import Reply
+from bot.dialogue import Outcome
+from bot.engine import Context
+from bot.services import handoff
+
+
+@action("talk_to_human")
+async def talk_to_human(context: Context) -> Outcome:
+    """Put the conversation into the agents' queue; from then on the bot is silent."""
+    timeout = context.settings.handoff.timeout_minutes
+    await handoff.begin(context.session, context.conversation, "asked", timeout)
+    return Outcome((Reply("utter_handoff_started"),), reset=True)

@@ -1,0 +1,33 @@
+"""Wishes about an order that a person carries out: changes, returns, exchanges, invoices.
+
+The bot makes sure whose order it is and what is wanted; then the conversation goes to a person
+with that on the card, so that the customer is not asked twice.
+"""
+
+from __future__ import annotations
+
+from actions.registry import action
+from actions.verify import known_order
+from bot.contracts import Reply
+from bot.dialogue import Outcome
+from bot.engine import Context
+from bot.services import handoff
+
+
+@action(
+    "change_order",
+    "change_address",
+    "request_return",
+    "request_exchange",
+    "request_refund",
+    "request_invoice",
+    implied=("contact",),
+)
+async def pass_on(context: Context) -> Outcome:
+    """Hand a checked wish over to a person."""
+    order = await known_order(context)
+    if isinstance(order, Outcome):
+        return order
+    timeout = context.settings.handoff.timeout_minutes
+    await handoff.begin(context.session, context.conversation, context.intent, timeout)
+    return Outcome((Reply("utter_request_passed_on", {"number": order.number}),), reset=True)

@@ -1,0 +1,47 @@
+"""Orders are shown only to those who proved that they are theirs."""
+
+from __future__ import annotations
+
+from bot.contracts import Order, Reply
+from bot.dialogue import Outcome
+from bot.engine import Context
+from bot.services.customers import Proof, contact_matches, locked, prove
+
+
+async def known_order(context: Context) -> Order | Outcome:
+    """The order that was asked about, if it may be shown; otherwise what to say or ask instead.
+
+    A verified customer gets their own orders by number alone. Any other order needs the contact on
+    it; a wrong one counts as a try.
+    """
+    number, contact = context.slots.get("order_number", ""), context.slots.get("contact", "")
+    settings, country = context.settings.verification, context.settings.shop.country
+    order = await context.orders.find(number)
+    mine = order is not None and context.verified and order.customer_id == context.conversation.customer_id
+    if mine and order is not None and (not contact or contact_matches(order, contact, country)):
+        return order
+    if not contact:
+        if await locked(context.session, context.conversation, number, settings):
+            return _locked()
+        if context.verified:
+            return Outcome((Reply("utter_order_not_yours", {"number": number}),), ask="contact")
+        return Outcome(ask="contact")
+    proof = await prove(context.session, context.conversation, order, number, contact, settings, country)
+    if proof is Proof.OK and order is not None:
+        return order
+    if proof is Proof.LOCKED:
+        return _locked()
+    failed = Reply("utter_verification_failed", {"number": number})
+    return Outcome((failed,), ask="order_number", clear=("order_number", "contact"))
+
+
+async def known_customer(context: Context) -> Outcome | None:
+    """None for a verified customer; otherwise what to say or ask to become one."""
+    if context.verified and not context.slots.get("contact"):
+        return None
+    checked = await known_order(context)
+    return checked if isinstance(checked, Outcome) else None
+
+
+def _locked() -> Outcome:
+    return Outcome((Reply("utter_verification_locked"),))

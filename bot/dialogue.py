@@ -1,0 +1,471 @@
+"""What to do next in a conversation: slots, corrections, digressions, confirmations.
+
+Pure: a state and what was understood go in, a new state and what to say or do come out. Nothing
+here waits, reads a clock or knows a channel. The engine runs the action that a :class:`Step` names
+and hands its :class:`Outcome` to :meth:`Dialogue.after`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from bot.config import DialogueSettings, RecognizerSettings
+from bot.contracts import Button, LanguageGuess, Parse, Reply, TextKey
+from bot.domain import Domain
+
+MAX_STACK = 3
+# A first message fills a free-text slot only when it tells something: shorter ones are mere
+# announcements ("I want to complain"). Wide characters count twice, as a Chinese sentence has few.
+TELLING_LENGTH = 28
+# Typed while a free text is asked for, only these mean something else than the text itself.
+INTERRUPTING = frozenset({"talk_to_human", "change_language", "deny"})
+UNCLEAR = frozenset({"out_of_scope", "inform", "affirm", "deny", ""})
+WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """What the dialogue must know of an action.
+
+    ``optional`` slots can be answered with "no"; ``implied`` slots are not asked of a verified
+    customer; an action that is not ``resumable`` is dropped when the customer changes the subject.
+    """
+
+    intent: str
+    optional: frozenset[str] = frozenset()
+    implied: frozenset[str] = frozenset()
+    resumable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An action being prepared. A slot that is ``""`` was skipped."""
+
+    intent: str
+    slots: dict[str, str] = field(default_factory=dict)
+    asking: str = ""
+    confirming: bool = False
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that a conversation's dialogue remembers between messages; JSON-ready."""
+
+    task: Task | None = None
+    stack: tuple[Task, ...] = ()
+    failed: int = 0
+    offered: bool = False
+    turn: int = 0
+    buttons: tuple[tuple[str, str], ...] = ()
+    carried: dict[str, str] = field(default_factory=dict)
+    language_chosen: bool = False
+    other_language: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The state as JSON-ready data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> State:
+        """Read what :meth:`to_json` wrote; an empty mapping gives a fresh state."""
+        if not data:
+            return cls()
+        return cls(
+            task=Task(**data["task"]) if data["task"] else None,
+            stack=tuple(Task(**item) for item in data["stack"]),
+            failed=data["failed"],
+            offered=data["offered"],
+            turn=data["turn"],
+            buttons=tuple((title, payload) for title, payload in data["buttons"]),
+            carried=data["carried"],
+            language_chosen=data["language_chosen"],
+            other_language=data["other_language"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message of the customer. ``pressed`` says that it is a button, not typed words."""
+
+    parse: Parse
+    pressed: bool = False
+    files: int = 0
+    verified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An action to run. ``decision`` is ``yes`` or ``no`` once the customer was asked to confirm."""
+
+    intent: str
+    slots: Mapping[str, str]
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What comes next: replies, then the action to run or the slot to ask for."""
+
+    state: State
+    replies: tuple[Reply, ...] = ()
+    run: Run | None = None
+    ask: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action achieved.
+
+    Args:
+        replies: what to say.
+        ask: a slot that is needed (again): the action runs anew once it is filled.
+        clear: slots that turned out wrong.
+        confirm: whether the last reply asked for a yes or no.
+        start: another action to begin instead, with its slots.
+        reset: forget everything that was going on (a person takes over).
+    """
+
+    replies: tuple[Reply, ...] = ()
+    ask: str = ""
+    clear: tuple[str, ...] = ()
+    confirm: bool = False
+    start: tuple[str, Mapping[str, str]] | None = None
+    reset: bool = False
+
+
+def width(text: str) -> int:
+    """The length of a text with wide characters counted twice."""
+    return len(text) + len(WIDE.findall(text))
+
+
+def resolve_choice(state: State, text: str) -> str:
+    """The payload of the button whose title or number was typed instead of pressed, or ``""``."""
+    typed = text.strip().casefold().rstrip(".!。")
+    if not typed:
+        return ""
+    for title, payload in state.buttons:
+        if title.casefold() == typed:
+            return payload
+    if typed.isdecimal() and 1 <= int(typed) <= len(state.buttons):
+        return state.buttons[int(typed) - 1][1]
+    return ""
+
+
+def choose_language(
+    state: State,
+    current: str,
+    guess: LanguageGuess,
+    hint: str,
+    default: str,
+    switch: float,
+) -> tuple[str, State, str]:
+    """Which language to answer in, and why.
+
+    The language is sticky. It changes on request (then ``state.language_chosen`` is set), and on a
+    clear message in another language; against an explicit choice it takes two of them in a row.
+
+    Args:
+        state: the dialogue's state.
+        current: the conversation's language so far, ``""`` at its beginning.
+        guess: what the identifier thinks of this message.
+        hint: the configured language that the platform says its user prefers, or ``""``.
+        default: the merchant's language.
+        switch: how sure the identifier must be to leave ``current``.
+
+    Returns:
+        The language, the state, and the reason in words for the desk.
+    """
+    clear = bool(guess.language) and guess.confidence >= switch
+    if not current:
+        if clear or (guess.language and not hint):
+            return guess.language, state, f"first message: {guess.reason}"
+        if hint:
+            return hint, state, "the platform says its user prefers it"
+        return default, state, "nothing else is known, so the shop's default"
+    if not clear or guess.language == current:
+        return current, replace(state, other_language="") if clear else state, ""
+    if state.language_chosen and state.other_language != guess.language:
+        return current, replace(state, other_language=guess.language), ""
+    changed = replace(state, other_language="", language_chosen=False)
+    return guess.language, changed, f"changed: {guess.reason}"
+
+
+class Dialogue:
+    """The rules of turn-taking for one domain.
+
+    Args:
+        domain: forms and slots.
+        actions: what is known of each intent's action.
+        recognition: the thresholds.
+        settings: turn-taking.
+        order_pattern: the merchant's order numbers.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        actions: Mapping[str, ActionSpec],
+        recognition: RecognizerSettings,
+        settings: DialogueSettings,
+        order_pattern: str,
+    ) -> None:
+        self._domain = domain
+        self._actions = actions
+        self._recognition = recognition
+        self._settings = settings
+        self._order = re.compile(order_pattern, re.IGNORECASE)
+
+    # ------------------------------------------------------------------ a message comes in
+
+    def step(self, state: State, turn: Turn) -> Step:
+        """What to do about one message of the customer."""
+        state = replace(state, turn=state.turn + 1)
+        intent, parse = turn.parse.intent, turn.parse
+        if turn.pressed and (token := "".join(parse.values("choice")[-1:])):
+            if state.task is None or not state.task.confirming or state.task.token != token:
+                return Step(state, (Reply("utter_choice_gone"),))
+        if survey := parse.values("survey"):
+            slots = {"survey": survey[-1]}
+            if state.task is not None and state.task.intent != "answer_survey":
+                state = self._pushed(state, state.task)
+            return self._begin(replace(state, task=None), "answer_survey", slots, turn)
+        if state.offered and intent in ("affirm", "deny"):
+            state = replace(state, offered=False, failed=0)
+            if intent == "affirm":
+                return self._begin(state, "talk_to_human", {}, turn)
+            if state.task is not None:
+                return self._proceed(state, state.task, turn)
+        if state.task is not None and state.task.confirming:
+            return self._confirming(state, state.task, turn)
+        if state.task is not None and state.task.asking:
+            return self._answering(state, state.task, turn)
+        return self._fresh(state, turn)
+
+    def _understood(self, turn: Turn) -> bool:
+        return turn.pressed or (
+            turn.parse.confidence >= self._recognition.threshold and turn.parse.intent not in ("", "out_of_scope")
+        )
+
+    def _confirming(self, state: State, task: Task, turn: Turn) -> Step:
+        intent = turn.parse.intent
+        corrected = self._filled(task, turn)
+        if corrected.keys() & task.slots.keys() and intent != "affirm" and not self._other_task(task, turn):
+            return self._proceed(state, replace(task, slots=task.slots | corrected, confirming=False), turn)
+        if self._understood(turn) and intent in ("affirm", "deny"):
+            decided = replace(state, failed=0)
+            return Step(decided, run=Run(task.intent, task.slots, "yes" if intent == "affirm" else "no"))
+        if self._understood(turn) and intent != "inform":
+            return self._begin(self._paused(state, task, turn), intent, {}, turn)
+        return self._not_understood(state, turn)
+
+    def _answering(self, state: State, task: Task, turn: Turn) -> Step:
+        slot, parse = task.asking, turn.parse
+        spec = self._spec(task.intent)
+        understood = self._understood(turn)
+        other = self._other_task(task, turn)
+        if self._takes_text(task, slot) and parse.text.strip() and not turn.pressed:
+            sure = parse.confidence >= self._recognition.sure
+            if not (sure and parse.intent in INTERRUPTING and width(parse.text) <= TELLING_LENGTH):
+                return self._proceed(state, replace(task, slots=task.slots | {slot: parse.text.strip()}), turn)
+        if slot == "photo" and turn.files:
+            return self._proceed(state, replace(task, slots=task.slots | {slot: "yes"}), turn)
+        filled = {} if other else self._filled(task, turn)
+        if filled.keys() & ({slot} | set(self._domain.form_of(task.intent))):
+            return self._proceed(state, replace(task, slots=task.slots | filled), turn)
+        if understood and parse.intent == "deny":
+            if slot in spec.optional:
+                return self._proceed(state, replace(task, slots=task.slots | {slot: ""}), turn)
+            return self._cancelled(state)
+        if understood and parse.intent == "cancel_order" and task.intent != "cancel_order" and not turn.pressed:
+            if not parse.values("order_number") and width(parse.text) <= 12:
+                return self._cancelled(state, "utter_cancelled_maybe_order")
+        if understood and parse.intent not in ("inform", "affirm", task.intent):
+            return self._begin(self._paused(state, task, turn), parse.intent, {}, turn)
+        if turn.files and not parse.text.strip():
+            return Step(state, (Reply("utter_file_received"),)) if slot == "photo" else Step(state, ask=slot)
+        return self._invalid(state, task, turn)
+
+    def _fresh(self, state: State, turn: Turn) -> Step:
+        parse = turn.parse
+        if turn.files and not parse.text.strip() and not turn.pressed:
+            return Step(replace(state, failed=0), (Reply("utter_file_received"),))
+        if not parse.text.strip() and not turn.pressed:
+            return Step(state, (Reply("utter_empty"),))
+        if self._understood(turn):
+            if not turn.pressed and (choices := self._unsure(parse)):
+                return self._clarify(state, choices, turn)
+            return self._begin(state, parse.intent, {}, turn)
+        if parse.values("order_number") or parse.values("ticket_number"):
+            return self._begin(state, "inform", {}, turn)
+        if parse.intent == "out_of_scope" and parse.confidence >= self._recognition.threshold:
+            failed = state.failed + 1
+            if failed < self._settings.failed_turns:
+                return Step(replace(state, failed=failed), run=Run("out_of_scope", {}))
+        return self._not_understood(state, turn)
+
+    # ------------------------------------------------------------------ an action has run
+
+    def after(self, state: State, run: Run, outcome: Outcome, turn: Turn) -> Step:
+        """What follows an action's outcome."""
+        task = state.task
+        ours = task is not None and task.intent == run.intent
+        if outcome.reset:
+            return Step(State(turn=state.turn, language_chosen=state.language_chosen), outcome.replies)
+        if outcome.start is not None:
+            intent, slots = outcome.start
+            begun = self._begin(self._without_task(state, run.intent), intent, dict(slots), turn)
+            return replace(begun, replies=outcome.replies + begun.replies)
+        if outcome.ask or outcome.confirm:
+            kept = {name: value for name, value in run.slots.items() if name not in outcome.clear}
+            token = str(state.turn) if outcome.confirm else ""
+            again = Task(run.intent, kept, outcome.ask, outcome.confirm, token)
+            return Step(replace(state, task=again), outcome.replies, ask=outcome.ask)
+        if ours:
+            state = replace(state, task=None)
+        return self._resume(state, outcome.replies, turn)
+
+    def _resume(self, state: State, replies: tuple[Reply, ...], turn: Turn) -> Step:
+        """Come back to what was going on before a digression."""
+        if state.task is None and state.stack:
+            state = replace(state, task=state.stack[-1], stack=state.stack[:-1])
+        if state.task is None:
+            return Step(state, replies)
+        title = TextKey(f"utter_title_{state.task.intent}")
+        replies = (*replies, Reply("utter_resume", {"task": title}))
+        step = self._proceed(state, replace(state.task, confirming=False), turn)
+        return replace(step, replies=replies + step.replies)
+
+    # ------------------------------------------------------------------ pieces
+
+    def _spec(self, intent: str) -> ActionSpec:
+        return self._actions.get(intent) or ActionSpec(intent)
+
+    def _begin(self, state: State, intent: str, slots: dict[str, str], turn: Turn) -> Step:
+        """Start an intent's action, filling what the message already says."""
+        state = replace(state, failed=0, offered=False)
+        task = Task(intent, state.carried | slots if turn.pressed else slots)
+        known = self._domain.form_of(intent)
+        task = replace(task, slots={k: v for k, v in task.slots.items() if v or k in slots})
+        task = replace(task, slots=task.slots | self._filled(task, turn))
+        state = replace(state, carried={})
+        for slot in known:
+            mapping = self._domain.slots.get(slot)
+            told = turn.parse.text.strip()
+            if mapping and intent in mapping.from_text_of and not turn.pressed and width(told) >= TELLING_LENGTH:
+                task.slots.setdefault(slot, told)
+            if slot == "photo" and turn.files:
+                task.slots.setdefault(slot, "yes")
+        if not known:
+            return Step(state, run=Run(intent, task.slots))
+        return self._proceed(state, task, turn)
+
+    def _proceed(self, state: State, task: Task, turn: Turn) -> Step:
+        """Ask for the first slot that is missing, or run the action when none is."""
+        spec = self._spec(task.intent)
+        state = replace(state, failed=0, offered=False)
+        for slot in self._domain.form_of(task.intent):
+            if slot in task.slots or (turn.verified and slot in spec.implied):
+                continue
+            return Step(replace(state, task=replace(task, asking=slot, confirming=False)), ask=slot)
+        task = replace(task, asking="", confirming=False)
+        return Step(replace(state, task=task), run=Run(task.intent, task.slots))
+
+    def _filled(self, task: Task, turn: Turn) -> dict[str, str]:
+        """The slots of the task that this message gives a value; the last one said counts."""
+        parse, filled = turn.parse, {}
+        wanted = set(self._domain.form_of(task.intent)) | set(task.slots)
+        wanted |= {entity for entity in ("order_number", "ticket_number", "severity") if parse.values(entity)}
+        for name in wanted:
+            slot = self._domain.slots.get(name)
+            values = [item.value for item in parse.entities if slot and item.entity in slot.entities]
+            if values:
+                filled[name] = values[-1]
+        if task.asking == "contact" and "contact" not in filled:
+            # A bare national number looks like an order number; here a telephone number was asked for.
+            digits = re.sub(r"\D", "", filled.get("order_number", ""))
+            if len(digits) >= 8 and re.fullmatch(r"[\d\s+().-]+", filled["order_number"]):
+                filled["contact"] = filled.pop("order_number")
+        if task.asking == "order_number" and "order_number" not in filled:
+            if match := self._order.fullmatch(parse.text.strip().strip(".,!?#")):
+                filled["order_number"] = match.group().upper()
+        if "order_number" in filled and task.slots.get("order_number") not in (None, "", filled["order_number"]):
+            # Another order: what was proved for the first one does not hold for it.
+            filled.setdefault("contact", task.slots.get("contact", ""))
+            if not filled["contact"]:
+                del filled["contact"]
+        return filled
+
+    def _other_task(self, task: Task, turn: Turn) -> bool:
+        """Whether the message clearly starts something else than what is going on."""
+        parse = turn.parse
+        if parse.intent in UNCLEAR or parse.intent == task.intent:
+            return False
+        return turn.pressed or parse.confidence >= self._recognition.sure
+
+    def _takes_text(self, task: Task, slot: str) -> bool:
+        mapping = self._domain.slots.get(slot)
+        return mapping is not None and f"{task.intent}_form" in mapping.from_text_in
+
+    def _without_task(self, state: State, intent: str) -> State:
+        if state.task is not None and state.task.intent == intent:
+            return replace(state, task=None)
+        return state
+
+    def _paused(self, state: State, task: Task, turn: Turn) -> State:
+        """Put the present task aside for a digression; one without slots leaves it in place."""
+        if not self._spec(task.intent).resumable:
+            return replace(state, task=None)
+        if not self._domain.form_of(turn.parse.intent):
+            return state
+        return self._pushed(state, task)
+
+    @staticmethod
+    def _pushed(state: State, task: Task) -> State:
+        stack = tuple(item for item in state.stack if item.intent != task.intent)
+        return replace(state, task=None, stack=(*stack, replace(task, confirming=False))[-MAX_STACK:])
+
+    def _cancelled(self, state: State, key: str = "utter_cancelled") -> Step:
+        return Step(replace(state, task=None, stack=(), failed=0), (Reply(key),))
+
+    def _unsure(self, parse: Parse) -> tuple[str, ...]:
+        """The two intents between which a message is undecided, or nothing."""
+        settings = self._recognition
+        if parse.confidence >= settings.sure or len(parse.ranking) < 2:
+            return ()
+        (first, best), (second, next_best) = parse.ranking[:2]
+        askable = self._domain.responses
+        if best - next_best >= settings.margin or any(f"utter_title_{name}" not in askable for name in (first, second)):
+            return ()
+        return first, second
+
+    def _clarify(self, state: State, choices: tuple[str, ...], turn: Turn) -> Step:
+        carried = self._filled(Task("", {"order_number": "", "contact": "", "ticket_number": ""}), turn)
+        buttons = [Button(TextKey(f"utter_title_{intent}"), f"/{intent}") for intent in choices]
+        buttons.append(Button(TextKey("utter_none_of_these"), "/ask_help"))
+        state = replace(state, carried=carried)
+        return Step(state, (Reply("utter_clarify", buttons=tuple(buttons)),))
+
+    def _invalid(self, state: State, task: Task, turn: Turn) -> Step:
+        if not turn.parse.text.strip():
+            return Step(state, (Reply("utter_empty"),))
+        key = f"utter_invalid_{task.asking}"
+        failed = state.failed + 1
+        if failed >= self._settings.failed_turns or key not in self._domain.responses:
+            return self._not_understood(state, turn)
+        asked = self._domain.responses.get(f"utter_ask_{task.asking}")
+        again = task.asking if asked is None or asked.variants[0].buttons or task.asking == "language" else ""
+        return Step(replace(state, failed=failed), (Reply(key),), ask=again)
+
+    def _not_understood(self, state: State, turn: Turn) -> Step:
+        failed = state.failed + 1
+        if not self._spec(state.task.intent).resumable if state.task else False:
+            state = replace(state, task=None)
+        if failed >= self._settings.failed_turns:
+            return Step(replace(state, failed=0, offered=True), (Reply("utter_offer_person"),))
+        if not turn.parse.text.strip():
+            return Step(state, (Reply("utter_empty"),))
+        return Step(replace(state, failed=failed), (Reply("utter_fallback"),))

@@ -1,0 +1,370 @@
+"""One message, start to end, inside one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bot.config import Settings
+from bot.contracts import (
+    Author,
+    Button,
+    Inbound,
+    LanguageGuess,
+    OrderBackend,
+    Owner,
+    Param,
+    Parse,
+    Recognizer,
+    Reply,
+    TextKey,
+)
+from bot.dialogue import ActionSpec, Dialogue, Outcome, Run, State, Step, Turn, choose_language, resolve_choice
+from bot.domain import Domain
+from bot.inbox import TOPIC
+from bot.outbox import Voice, post
+from bot.services import timers
+from bot.services.customers import is_verified
+from bot.storage import Database, now, signal
+from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
+
+log = logging.getLogger(__name__)
+
+FETCH_FILE = "fetch_file"
+# An action may lead to another (a number given alone leads to its ticket); never round in a circle.
+MAX_RUNS = 5
+
+
+@dataclass(slots=True)
+class Context:
+    """What an action works with. It reads and changes the database; it never sends."""
+
+    intent: str
+    session: AsyncSession
+    conversation: Conversation
+    settings: Settings
+    orders: OrderBackend
+    slots: Mapping[str, str]
+    decision: str
+    text: str
+    language: str
+    files_dir: Path
+    knowledge: Mapping[str, Mapping[str, Any]]
+    state: State
+
+    @property
+    def verified(self) -> bool:
+        """Whether the chat is linked to a customer now."""
+        return is_verified(self.conversation)
+
+    def confirmation(self, key: str, params: Mapping[str, Param], yes: str, no: str) -> Outcome:
+        """Ask for a yes or no; the buttons hold for this very question only."""
+        buttons = tuple(
+            Button(TextKey(title), f'/{intent}{{"choice": "{self.state.turn}"}}')
+            for title, intent in ((yes, "affirm"), (no, "deny"))
+        )
+        return Outcome((Reply(key, params, buttons),), confirm=True)
+
+
+Action: TypeAlias = Callable[[Context], Awaitable[Outcome]]
+Prompt: TypeAlias = Callable[[Context, str], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """All actions by intent, what the dialogue must know of them, and how slots are asked for."""
+
+    run: Mapping[str, Action] = field(default_factory=dict)
+    specs: Mapping[str, ActionSpec] = field(default_factory=dict)
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event with what was understood of it."""
+
+    event: Inbound
+    parse: Parse
+    pressed: bool
+
+
+class Engine:
+    """Handles the messages of all conversations.
+
+    Args:
+        database: where everything is.
+        recognizer: intents, entities and language.
+        voice: words and outbox.
+        domain: forms.
+        actions: what intents do.
+        settings: all settings.
+        files_dir: where exports are written.
+        knowledge: answers to general questions by language and intent.
+        orders: makes the order backend of one transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        recognizer: Recognizer,
+        voice: Voice,
+        domain: Domain,
+        actions: Actions,
+        settings: Settings,
+        files_dir: Path,
+        knowledge: Mapping[str, Mapping[str, Any]],
+        orders: Callable[[AsyncSession], OrderBackend],
+    ) -> None:
+        self._database = database
+        self._recognizer = recognizer
+        self._voice = voice
+        self._domain = domain
+        self._actions = actions
+        self._settings = settings
+        self._files_dir = files_dir
+        self._knowledge = knowledge
+        self._orders = orders
+        self._dialogue = Dialogue(
+            domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
+        )
+
+    async def understand(self, event: Inbound) -> Heard:
+        """What an event says; needs no transaction and may take its time."""
+        if event.payload:
+            parse = await self._recognizer.parse(event.payload)
+            if parse.intent and parse.confidence == 1.0 and event.payload.startswith("/"):
+                return Heard(event, replace(parse, text=event.text or event.payload), True)
+        return Heard(event, await self._recognizer.parse(event.text), event.text.startswith("/") and bool(event.text))
+
+    async def handle(self, conversation_id: int, inbox_id: int, heard: Heard) -> bool:
+        """Handle one event, if it is still the next of its conversation.
+
+        State, business changes and replies are committed together, or, on an exception, not at all.
+
+        Returns:
+            False when there was nothing to do: someone else has it, or an earlier one comes first.
+        """
+        async with self._database.begin() as session:
+            conversation = await session.scalar(
+                select(Conversation).where(Conversation.id == conversation_id).with_for_update(skip_locked=True)
+            )
+            if conversation is None:
+                return False
+            row = await session.scalar(
+                select(Inbox)
+                .where(Inbox.conversation_id == conversation_id, Inbox.status == InboxStatus.PENDING)
+                .order_by(Inbox.id)
+                .limit(1)
+            )
+            if row is None or row.id != inbox_id:
+                return False
+            await self._converse(session, conversation, row, heard)
+            row.status, row.handled_at, row.error = InboxStatus.DONE, now(), ""
+            signal(session, f"inbox:{row.id}", TOPIC)
+        return True
+
+    async def give_up(self, inbox_id: int, reason: str) -> None:
+        """Put an event that cannot be handled aside, say so to the customer, and let the next one through."""
+        async with self._database.begin() as session:
+            row = await session.get_one(Inbox, inbox_id)
+            if row.status is not InboxStatus.PENDING:
+                return
+            conversation = await session.get_one(Conversation, row.conversation_id)
+            row.status, row.error, row.handled_at = InboxStatus.DEAD, reason, now()
+            event = Inbound.from_json(row.event)
+            said = self._transcript(conversation, row, event, None)
+            rendered = []
+            if conversation.owner is Owner.BOT:
+                rendered.append(self._voice.texts.render(Reply("utter_error"), self._voice.language(conversation)))
+            await post(session, conversation, rendered, Author.BOT, inbox_id=row.id, transcript=[said])
+            signal(session, f"inbox:{row.id}", TOPIC)
+
+    # ------------------------------------------------------------------ inside the transaction
+
+    async def _converse(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
+        event = heard.event
+        conversation.name = event.name or conversation.name
+        conversation.locale = event.locale or conversation.locale
+        if conversation.owner is not Owner.BOT:
+            # Read under the lock: a person has this conversation, so the bot is silent.
+            said = self._transcript(conversation, row, event, heard.parse)
+            await post(session, conversation, [], Author.CUSTOMER, transcript=[] if event.attachments else [said])
+            if event.attachments:
+                await self._keep_files(session, conversation, event, said)
+            return
+        state = State.from_json(conversation.state)
+        if not heard.pressed and (payload := resolve_choice(state, event.text)):
+            parse = await self._recognizer.parse(payload)
+            heard = Heard(event, replace(parse, text=event.text), True)
+        guess = heard.parse.language if not heard.pressed else LanguageGuess("", 0.0)
+        state = self._settle_language(conversation, state, guess)
+        said = self._transcript(conversation, row, event, heard.parse)
+        if event.attachments:
+            await self._keep_files(session, conversation, event, said)
+        turn = Turn(heard.parse, heard.pressed, len(event.attachments), is_verified(conversation))
+        step, replies = await self._play(session, conversation, state, turn)
+        state = step.state
+        foreign = guess.foreign and not guess.language
+        if foreign and not heard.pressed and not event.attachments:
+            replies = self._foreign(heard.parse, replies)
+        language = self._voice.language(conversation)
+        rendered = [self._voice.texts.render(reply, language, state.turn) for reply in replies]
+        offered = [button for message in rendered for button in (*message.buttons, *message.quick_replies)]
+        state = replace(state, buttons=tuple((button.title, button.payload) for button in offered))
+        conversation.state = state.to_json()
+        await post(
+            session,
+            conversation,
+            rendered,
+            Author.BOT,
+            inbox_id=row.id,
+            transcript=[] if event.attachments else [said],
+        )
+
+    def _settle_language(self, conversation: Conversation, state: State, guess: LanguageGuess) -> State:
+        language, state, reason = choose_language(
+            state,
+            conversation.language,
+            guess,
+            self._configured(conversation.locale),
+            self._settings.shop.default_language,
+            self._settings.dialogue.language_switch,
+        )
+        if language != conversation.language:
+            conversation.language, conversation.language_reason = language, reason[:200]
+        return state
+
+    def _configured(self, locale: str) -> str:
+        """The configured language that a platform's locale such as ``es-MX`` or ``zh-CN`` means."""
+        return match_language(locale, self._settings.languages)
+
+    def _foreign(self, parse: Parse, replies: list[Reply]) -> list[Reply]:
+        """To a message in a language that is not spoken here: say which ones are."""
+        spoken = Reply("utter_languages_spoken")
+        if parse.confidence >= self._settings.recognizer.sure and parse.intent != "out_of_scope":
+            return [spoken, *replies]
+        return [spoken] + [reply for reply in replies if reply.key == "utter_offer_person"]
+
+    async def _play(
+        self, session: AsyncSession, conversation: Conversation, state: State, turn: Turn
+    ) -> tuple[Step, list[Reply]]:
+        """Step, run actions, step again, until there is something to wait for."""
+        step = self._dialogue.step(state, turn)
+        replies = list(step.replies)
+        for _ in range(MAX_RUNS):
+            if step.run is None:
+                break
+            run = step.run
+            context = self._context(session, conversation, step.state, run, turn)
+            outcome = await self._actions.run.get(run.intent, _say_only(run.intent, self._domain))(context)
+            turn = replace(turn, verified=is_verified(conversation))
+            step = self._dialogue.after(context.state, run, outcome, turn)
+            replies += step.replies
+        if step.ask:
+            task = step.state.task
+            run = Run(task.intent if task else "", task.slots if task else {})
+            context = self._context(session, conversation, step.state, run, turn)
+            prompt = self._actions.prompts.get(step.ask)
+            asked = await prompt(context, run.intent) if prompt else Reply(f"utter_ask_{step.ask}")
+            replies.append(asked)
+        return step, replies
+
+    def _context(
+        self, session: AsyncSession, conversation: Conversation, state: State, run: Run, turn: Turn
+    ) -> Context:
+        language = self._voice.language(conversation)
+        return Context(
+            intent=run.intent,
+            session=session,
+            conversation=conversation,
+            settings=self._settings,
+            orders=self._orders(session),
+            slots=run.slots,
+            decision=run.decision,
+            text=turn.parse.text,
+            language=language,
+            files_dir=self._files_dir,
+            knowledge=self._knowledge.get(language) or self._knowledge.get(self._settings.shop.default_language) or {},
+            state=state,
+        )
+
+    @staticmethod
+    def _transcript(conversation: Conversation, row: Inbox, event: Inbound, parse: Parse | None) -> dict[str, Any]:
+        return {
+            "conversation_id": conversation.id,
+            "author": Author.CUSTOMER,
+            "agent_id": None,
+            "text": event.text or event.payload,
+            "language": parse.language.language if parse else "",
+            "parse": _reading(parse) if parse else None,
+            "inbox_id": row.id,
+            "outbox_id": None,
+            "created_at": row.received_at,
+        }
+
+    @staticmethod
+    async def _keep_files(
+        session: AsyncSession, conversation: Conversation, event: Inbound, said: dict[str, Any]
+    ) -> None:
+        """Remember the files of a message; those still on the platform are fetched by a timer."""
+        message = Message(**said)
+        session.add(message)
+        await session.flush()
+        for item in event.attachments:
+            stored = item.ref.startswith("file:")
+            file = StoredFile(
+                conversation_id=conversation.id,
+                message_id=message.id,
+                kind=item.kind[:24],
+                ref=item.ref,
+                name=item.name[:200],
+                mime=item.mime[:120],
+                size=item.size,
+                path=item.ref.removeprefix("file:") if stored else "",
+                status=FileStatus.STORED if stored else FileStatus.REMOTE,
+            )
+            session.add(file)
+            await session.flush()
+            if not stored:
+                await timers.schedule(session, FETCH_FILE, now(), {"file": file.id}, key=f"{FETCH_FILE}:{file.id}")
+
+
+def match_language(locale: str, languages: tuple[str, ...]) -> str:
+    """The configured language that best fits a locale, or ``""``.
+
+    Chinese locales are told apart by script or, where only the country is given, by the script
+    that is written there.
+    """
+    if not locale:
+        return ""
+    parts = locale.replace("_", "-").split("-")
+    tag, rest = parts[0].lower(), {part.lower() for part in parts[1:]}
+    if tag == "zh":
+        traditional = bool(rest & {"hant", "tw", "hk", "mo"})
+        tag = "zh-Hant" if traditional else "zh-Hans"
+    return tag if tag in languages else ""
+
+
+def _reading(parse: Parse) -> dict[str, Any]:
+    """The bot's reading of a message as the desk shows it, with the reason for the language."""
+    shape = parse.to_rasa()
+    del shape["text"]
+    shape["intent_ranking"] = shape["intent_ranking"][:3]
+    shape["language_reason"] = parse.language.reason
+    return shape
+
+
+def _say_only(intent: str, domain: Domain) -> Action:
+    """The action of an intent that has none: the domain's ``utter_<intent>``."""
+
+    async def say(_context: Context) -> Outcome:
+        key = f"utter_{intent}"
+        return Outcome((Reply(key if key in domain.responses else "utter_fallback"),))
+
+    return say

@@ -1,0 +1,454 @@
+"""The command line: ``linguadesk``."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from bot.config import Config, ConfigError, load_config
+from bot.contracts import LinguadeskError
+
+T = TypeVar("T")
+
+FORMATS = click.Choice(["table", "json", "csv"])
+format_option = click.option("--format", "layout", type=FORMATS, default="table", help="How to print the result.")
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the database, models, files and logs are kept. [default: $LINGUADESK_DATA_DIR or ./data]",
+)
+
+
+class Commands(click.Group):
+    """Commands whose expected failures are one clear message and exit code 1, not a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; print what went wrong and what to do."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(f"{problem}", err=True)
+            click.echo("Run `linguadesk check` for the whole configuration.", err=True)
+        except LinguadeskError as error:
+            click.echo(f"linguadesk: {error}", err=True)
+        except KeyboardInterrupt:
+            click.echo("Stopped.", err=True)
+            ctx.exit(130)
+        ctx.exit(1)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], layout: str, columns: Sequence[str] = ()) -> None:
+    """Print rows as a table, JSON or CSV."""
+    columns = list(columns or (rows[0] if rows else ()))
+    if layout == "json":
+        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
+    elif layout == "csv":
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+        click.echo(stream.getvalue(), nl=False)
+    elif not rows:
+        click.echo("Nothing.")
+    else:
+        table = Table(*columns)
+        for row in rows:
+            table.add_row(*(str(row[column]) for column in columns))
+        Console().print(table)
+
+
+def run(work: Awaitable[T]) -> T:
+    """Run asynchronous work to its end."""
+
+    async def main() -> T:
+        return await work
+
+    return asyncio.run(main())
+
+
+def set_up_logging(config: Config, verbose: bool) -> None:
+    """Log to the terminal and to a file below the data folder; no customer text above DEBUG."""
+    folder = config.data_dir / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[logging.StreamHandler(), logging.FileHandler(folder / "linguadesk.log", encoding="utf-8")],
+    )
+    # These write whole URLs (with tokens) or statements (with customers' words) into their logs.
+    for name in ("httpx", "httpcore", "aiosqlite", "slack_sdk", "slack_bolt", "telegram", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="linguadesk")
+def cli() -> None:
+    """A self-hosted, multilingual customer-service desk.
+
+    \b
+    To look around:      linguadesk demo
+    To set it up:        linguadesk db upgrade, linguadesk user add, linguadesk check
+    To run it:           linguadesk run
+    To talk to it:       linguadesk chat
+
+    Settings are in config.yml, secrets in the environment (or a .env file). Start in the folder
+    with config.yml, or set LINGUADESK_HOME.
+    """
+
+
+def serve_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of `demo` and `run`."""
+    for option in (
+        click.option("--verbose", is_flag=True, help="Log more, customers' words included."),
+        click.option("--no-browser", is_flag=True, help="Do not open a browser."),
+        data_dir_option,
+        click.option("--port", type=click.IntRange(0, 65535), help="Port of the web server. [default: 8080]"),
+    ):
+        function = option(function)
+    return function
+
+
+@cli.command()
+@serve_options
+def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: bool) -> None:
+    """A whole desk with an invented shop: nothing to set up, nothing leaves this machine.
+
+    Makes a database, trains the recogniser (once), fills in customers, orders and a few
+    conversations, and prints where to click and what to try.
+    """
+    from bot import demo as demonstration
+    from bot.serve import serve
+
+    config = load_config(data_dir=data_dir or _demo_dir())
+    set_up_logging(config, verbose)
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.WARNING)
+    serve(config, host="127.0.0.1", port=port, browser=not no_browser, prepare=demonstration.prepare)
+
+
+def _demo_dir() -> Path | None:
+    return None if os.environ.get("LINGUADESK_DATA_DIR") else Path("data") / "demo"
+
+
+@cli.command("run")
+@serve_options
+def run_command(port: int | None, data_dir: Path | None, no_browser: bool, verbose: bool) -> None:
+    """Run the desk: connectors, workers and the web server in one process.
+
+    A connector is on when its token is in the environment (TELEGRAM_BOT_TOKEN, SLACK_BOT_TOKEN);
+    web chat and REST are always on.
+    """
+    from bot.serve import serve
+
+    config = load_config(data_dir=data_dir)
+    set_up_logging(config, verbose)
+    serve(config, host=config.settings.web.host, port=port, browser=not no_browser)
+
+
+@cli.command()
+@data_dir_option
+@click.option("--verbose", is_flag=True, help="Log more, customers' words included.")
+def worker(data_dir: Path | None, verbose: bool) -> None:
+    """Handle and send messages without receiving any: a second process beside `run`.
+
+    Any number of workers share one PostgreSQL database.
+    """
+    from bot.serve import work
+
+    config = load_config(data_dir=data_dir)
+    set_up_logging(config, verbose)
+    run(work(config))
+
+
+@cli.command()
+@data_dir_option
+@click.option("--verbose", is_flag=True, help="Log more, customers' words included.")
+def chat(data_dir: Path | None, verbose: bool) -> None:
+    """Talk to the desk here in the terminal, as a customer would.
+
+    Reads the demonstration's data if nothing else was set up. Ends with Ctrl+D.
+    """
+    from bot.serve import terminal
+
+    folder = data_dir
+    if folder is None and not os.environ.get("LINGUADESK_DATA_DIR") and not Path("data/linguadesk.db").exists():
+        folder = _demo_dir()
+    config = load_config(data_dir=folder)
+    set_up_logging(config, verbose)
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.WARNING)
+    run(terminal(config))
+
+
+@cli.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+@data_dir_option
+def upgrade(data_dir: Path | None) -> None:
+    """Create the tables, or bring them to this version. Safe to repeat."""
+    from bot.storage import Database
+    from bot.storage.migrate import current
+    from bot.storage.migrate import upgrade as migrate
+
+    async def work() -> str | None:
+        database = Database(load_config(data_dir=data_dir).database_url)
+        try:
+            await migrate(database)
+            return await current(database)
+        finally:
+            await database.close()
+
+    click.echo(f"The database is at revision {run(work())}.")
+
+
+@cli.group()
+def orders() -> None:
+    """The merchant's orders."""
+
+
+@orders.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--mapping", default="", help="Which of orders.imports in config.yml. [default: the first that fits]")
+@data_dir_option
+@format_option
+def import_command(file: Path, mapping: str, data_dir: Path | None, layout: str) -> None:
+    """Import orders from a CSV file with one line a position.
+
+    The columns are named in config.yml below orders.imports. Lines that cannot be read are listed
+    with their numbers and left out; importing a file again changes nothing.
+    """
+    from bot.services.order_import import MAX_REPORTED, Imported, import_orders
+    from bot.storage import Database
+
+    config = load_config(data_dir=data_dir)
+
+    async def work() -> Imported:
+        database = Database(config.database_url)
+        try:
+            with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+                task = progress.add_task("Importing orders", total=None)
+                return await import_orders(
+                    database,
+                    file,
+                    config.settings.orders.imports,
+                    mapping=mapping,
+                    country=config.settings.shop.country,
+                    progress=lambda done, total: progress.update(task, completed=done, total=total),
+                )
+        finally:
+            await database.close()
+
+    result = run(work())
+    for bad in result.bad[:MAX_REPORTED]:
+        click.echo(f"{file}:{bad.line}: {bad.reason}", err=True)
+    if len(result.bad) > MAX_REPORTED:
+        click.echo(f"{file}: and {len(result.bad) - MAX_REPORTED} more lines", err=True)
+    row = {
+        "lines": result.rows,
+        "left out": len(result.bad),
+        "new orders": result.orders_new,
+        "changed": result.orders_changed,
+        "unchanged": result.orders_unchanged,
+        "new customers": result.customers_new,
+    }
+    print_rows([row], layout)
+
+
+@cli.group()
+def nlu() -> None:
+    """The intent recogniser."""
+
+
+@nlu.command()
+@data_dir_option
+def train(data_dir: Path | None) -> None:
+    """Train on config.yml, domain.yml and nlu/data/. The result is kept; unchanged files train nothing."""
+    import nlu.train
+
+    config = load_config(data_dir=data_dir)
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("Training", total=None)
+
+        def report(fraction: float, what: str) -> None:
+            progress.update(task, completed=fraction, total=1.0, description=what)
+
+        path = nlu.train.train(config, report)
+    click.echo(f"The model is at {path}.")
+
+
+@nlu.command("parse")
+@data_dir_option
+def parse_command(data_dir: Path | None) -> None:
+    """Read one message a line and print what is understood, one JSON a line (Rasa's shape).
+
+    \b
+    Example:  echo "where is my order 100234?" | linguadesk nlu parse
+    """
+    from bot.app import recognizer_of
+
+    recognizer = recognizer_of(load_config(data_dir=data_dir))
+
+    async def work() -> None:
+        stream = sys.stdin.buffer
+        while line := await asyncio.to_thread(stream.readline):
+            text = line.decode("utf-8", "replace").rstrip("\r\n")
+            parse = await recognizer.parse(text)
+            sys.stdout.write(json.dumps(parse.to_rasa(), ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+
+    run(work())
+
+
+@nlu.command("evaluate")
+@click.option("--lang", "languages", multiple=True, help="Only this language; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+@data_dir_option
+def evaluate_command(languages: tuple[str, ...], as_json: bool, data_dir: Path | None) -> None:
+    """Measure the recogniser on nlu/eval/*.tsv, which it was never trained on."""
+    from nlu.evaluate import evaluate
+
+    report = evaluate(load_config(data_dir=data_dir), languages or None)
+    click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else str(report))
+
+
+@cli.command()
+@data_dir_option
+def check(data_dir: Path | None) -> None:
+    """Read the whole configuration and say what is wrong, by file and line, and what to do."""
+    from bot.checkup import examine
+
+    problems = examine(data_dir)
+    for problem in problems:
+        click.echo(f"{'warning: ' if problem.warning else ''}{problem}", err=not problem.warning)
+    errors = sum(not problem.warning for problem in problems)
+    if errors:
+        click.echo(f"{errors} to mend.", err=True)
+        sys.exit(1)
+    click.echo("The configuration is in order.")
+
+
+@cli.command()
+def translations() -> None:
+    """Bring the translators' catalogues up to date with domain.yml.
+
+    New texts are added untranslated, changed ones are marked fuzzy, removed ones go.
+    """
+    from bot import catalogues
+    from bot.domain import load_domain
+    from bot.texts import SOURCE_LANGUAGE
+
+    config = load_config()
+    domain = load_domain(config.home)
+    for language in config.settings.languages:
+        if language != SOURCE_LANGUAGE:
+            click.echo(catalogues.update(domain, language))
+    for problem in catalogues.examine(domain, config.settings.languages):
+        click.echo(str(problem), err=True)
+
+
+@cli.group()
+def user() -> None:
+    """People who sign in to the desk."""
+
+
+@user.command("add")
+@click.argument("username")
+@click.option("--name", default="", help="The name that colleagues see. [default: the user name]")
+@click.option("--role", type=click.Choice(["agent", "manager", "admin"]), default="agent", show_default=True)
+@click.option("--language", default="en", show_default=True, help="Language of the desk for this person.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
+@data_dir_option
+def add_user(username: str, name: str, role: str, language: str, password_stdin: bool, data_dir: Path | None) -> None:
+    """Add someone who may sign in to the desk."""
+    from bot.services import users
+    from bot.storage import Database
+    from bot.storage.models import Role
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\n")
+    else:
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def work() -> None:
+        database = Database(load_config(data_dir=data_dir).database_url)
+        try:
+            async with database.begin() as session:
+                await users.add(session, username, name or username, password, Role(role), language)
+        finally:
+            await database.close()
+
+    run(work())
+    click.echo(f"{username} can sign in as {role}.")
+
+
+def _queue_group(name: str, help_text: str, list_rows: str, retry_rows: str, module: str) -> None:
+    """The commands ``list`` and ``retry`` of a queue's dead letters."""
+
+    @cli.group(name, help=help_text)
+    def group() -> None: ...
+
+    async def _with_session(data_dir: Path | None, function: str, *args: Any) -> Any:
+        import importlib
+
+        from bot.storage import Database
+
+        database = Database(load_config(data_dir=data_dir).database_url)
+        try:
+            async with database.begin() as session:
+                return await getattr(importlib.import_module(module), function)(session, *args)
+        finally:
+            await database.close()
+
+    @group.command("list")
+    @data_dir_option
+    @format_option
+    def list_command(data_dir: Path | None, layout: str) -> None:
+        """List what was given up, with the reason; newest first."""
+        print_rows(run(_with_session(data_dir, list_rows)), layout)
+
+    @group.command("retry")
+    @click.argument("ids", nargs=-1, type=int)
+    @click.option("--all", "everything", is_flag=True, help="All of them.")
+    @data_dir_option
+    def retry_command(ids: tuple[int, ...], everything: bool, data_dir: Path | None) -> None:
+        """Try again what was given up: the ones named by id, or --all."""
+        if not ids and not everything:
+            raise click.UsageError("Name the ids to retry, or give --all.")
+        count = run(_with_session(data_dir, retry_rows, None if everything else list(ids)))
+        click.echo(f"{count} put back into the queue.")
+
+
+_queue_group(
+    "outbox", "Messages to customers that could not be sent (dead letters).", "dead_letters", "retry", "bot.dispatch"
+)
+_queue_group(
+    "inbox",
+    "Customers' messages that could not be handled (dead letters).",
+    "dead_events",
+    "retry_events",
+    "bot.worker",
+)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli.main(prog_name="linguadesk")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The only place that puts parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+import connectors as channels
+from actions import load_actions
+from actions.knowledge import load_knowledge
+from bot import jobs
+from bot.config import Config
+from bot.contracts import Connector, LinguadeskError, Recognizer
+from bot.desk import desk_routes
+from bot.dispatch import Dispatcher
+from bot.domain import Domain, load_domain
+from bot.engine import Engine
+from bot.inbox import Acceptor
+from bot.outbox import Voice
+from bot.services.orders import DatabaseOrders
+from bot.storage import Database, StorageError
+from bot.storage.migrate import require_current
+from bot.texts import Texts
+from bot.worker import InboxWorker, TimerWorker, run_all
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class App:
+    """Everything, put together and not yet running.
+
+    Built by :func:`build`; run by :meth:`running`.
+    """
+
+    config: Config
+    domain: Domain
+    database: Database
+    voice: Voice
+    engine: Engine
+    recognizer: Recognizer
+    connectors: dict[str, Connector]
+    web: Starlette
+    ready: bool = False
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, receive: bool = True, work: bool = True) -> AsyncIterator[App]:
+        """Run connectors (``receive``) and workers (``work``) while the block lasts.
+
+        A connector that cannot start is logged with what to do, and the others go on.
+
+        Raises:
+            StorageError: the database is missing or not migrated.
+        """
+        await require_current(self.database)
+        await self.database.start()
+        delivery = self.config.settings.delivery
+        running = []
+        if work:
+            handlers = jobs.handlers(self.database, self.voice, self.connectors, self.config)
+            running += [
+                InboxWorker(self.database, self.engine, delivery).run(),
+                TimerWorker(self.database, handlers, delivery).run(),
+            ]
+        running.append(Dispatcher(self.database, self.connectors, delivery).run())
+        workers = asyncio.create_task(run_all(*running))
+        accept = Acceptor(self.database)
+        started: list[Connector] = []
+        try:
+            if receive:
+                for connector in self.connectors.values():
+                    try:
+                        await connector.start(accept)
+                        started.append(connector)
+                    except LinguadeskError as error:
+                        log.error("%s is off: %s", connector.name, error)
+            self.ready = True
+            yield self
+        finally:
+            self.ready = False
+            for connector in started:
+                await connector.stop()
+            workers.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await workers
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self.database.close()
+
+
+def recognizer_of(config: Config) -> Recognizer:
+    """The recogniser that the settings name. Raises ConfigError for one that cannot be loaded."""
+    return importlib.import_module("nlu.recognizers").create(config)
+
+
+def health_routes(app: App) -> list[BaseRoute]:
+    """``/health/live``: the process runs; ``/health/ready``: it can work (database, workers)."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def ready(_request: Request) -> Response:
+        problems = []
+        if not app.ready:
+            problems.append("not started yet")
+        try:
+            await require_current(app.database)
+        except (StorageError, LinguadeskError):
+            problems.append("the database does not answer")
+        body = {"status": "unavailable" if problems else "ok", "problems": problems}
+        return JSONResponse(body, status_code=503 if problems else 200)
+
+    return [Route("/health/live", live), Route("/health/ready", ready)]
+
+
+def build(
+    config: Config,
+    *,
+    recognizer: Recognizer | None = None,
+    only: frozenset[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> App:
+    """Put all parts together.
+
+    Args:
+        config: settings and environment.
+        recognizer: the one to use; default the one that the settings name, loaded from its cache.
+        only: the connectors to build; default those that are switched on.
+        env: the environment, for connectors' secrets; default the configuration's.
+
+    Raises:
+        ConfigError: anything in the project files that cannot be used.
+        StorageError: the database URL cannot be used.
+    """
+    settings = config.settings
+    domain = load_domain(config.home)
+    texts = Texts(domain, settings.languages, settings.shop)
+    voice = Voice(texts)
+    actions = load_actions()
+    knowledge = load_knowledge(config.home, settings.languages)
+    recognizer = recognizer or recognizer_of(config)
+    database = Database(config.database_url)
+    engine = Engine(
+        database,
+        recognizer,
+        voice,
+        domain,
+        actions,
+        settings,
+        config.files_dir,
+        knowledge,
+        lambda session: DatabaseOrders(session, settings.orders),
+    )
+    host = channels.Host(database=database, config=config, env=env or config.env, texts=texts)
+    connectors: dict[str, Connector] = {}
+    routes: list[BaseRoute] = []
+    for name in channels.enabled(config, only):
+        connector = channels.create(name, host)
+        connectors[name] = connector
+        routes += getattr(connector, "routes", list)()
+    web = Starlette()
+    app = App(config, domain, database, voice, engine, recognizer, connectors, web)
+    web.router.routes.extend([*health_routes(app), *routes, *desk_routes(database, voice, config)])
+    return app

@@ -1,0 +1,90 @@
+"""``linguadesk check``: the whole configuration, read and cross-checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import connectors
+from actions import load_actions
+from actions.knowledge import load_knowledge
+from bot import catalogues
+from bot.config import Config, ConfigError, Problem, find_home, line_of, load_config, load_yaml
+from bot.contracts import LinguadeskError
+from bot.domain import FILE, Domain, load_domain
+from bot.storage import Database
+from bot.texts import Texts
+from nlu.training_data import load_training_data
+
+
+def examine(data_dir: Path | None = None) -> list[Problem]:
+    """Everything that is wrong with the project in :func:`bot.config.find_home`, errors first."""
+    home = find_home()
+    problems: list[Problem] = []
+    config = _try(problems, lambda: load_config(home, data_dir))
+    domain = _try(problems, lambda: load_domain(home))
+    if domain is not None:
+        problems += _actions(domain)
+    if config is not None:
+        settings = config.settings
+        _try(problems, lambda: load_knowledge(home, settings.languages))
+        if domain is not None:
+            texts = _try(problems, lambda: Texts(domain, settings.languages, settings.shop))
+            if texts is not None:
+                problems += catalogues.examine(domain, settings.languages)
+        data = _try(problems, lambda: load_training_data(config))
+        if data is not None:
+            problems += data.warnings
+        problems += _connectors(config)
+        _try(problems, lambda: Database(config.database_url))
+        if config.env.get("LINGUADESK_SECRET_KEY"):
+            _try(problems, config.secret_key)
+        elif settings.web.public_url:
+            problems.append(
+                Problem("environment", 0, "LINGUADESK_SECRET_KEY is not set; a key is kept in the data folder", True)
+            )
+    return sorted(problems, key=lambda problem: problem.warning)
+
+
+def _try(problems: list[Problem], read: Callable[[], Any]) -> Any:
+    """What ``read`` returns, or None with its complaints added."""
+    try:
+        return read()
+    except ConfigError as error:
+        problems.extend(error.problems)
+    except LinguadeskError as error:
+        problems.append(Problem("environment", 0, str(error)))
+    return None
+
+
+def _actions(domain: Domain) -> list[Problem]:
+    """Actions that nothing carries out, intents that nothing answers."""
+    known = load_actions()
+    problems = []
+    for index, name in enumerate(domain.actions):
+        intent = name.removeprefix("action_")
+        if intent not in known.run and f"utter_{intent}" not in domain.responses:
+            message = f"nothing carries out `{name}`; write a function in actions/ or a response utter_{intent}"
+            problems.append(Problem(FILE, line_of(domain.document, "actions", index), message))
+    for index, intent in enumerate(domain.intents):
+        if intent not in known.run and f"utter_{intent}" not in domain.responses:
+            message = f"nothing answers the intent `{intent}`; add a response utter_{intent} or an action"
+            problems.append(Problem(FILE, line_of(domain.document, "intents", index), message))
+    return problems
+
+
+def _connectors(config: Config) -> list[Problem]:
+    """Channels that do not exist, or that are on and cannot start."""
+    document = load_yaml(config.home / "config.yml", "config.yml")
+    problems = []
+    for name in config.settings.connectors:
+        line = line_of(document, "connectors", name)
+        try:
+            module = connectors.load(name)
+            switched_on = not module.SWITCH or bool(config.env.get(module.SWITCH))
+            if switched_on and (missing := getattr(module, "missing", None)):
+                problems += [Problem("environment", 0, message) for message in missing(config)]
+        except ConfigError as error:
+            problems += [Problem("config.yml", line, problem.message) for problem in error.problems]
+    return problems

@@ -1,0 +1,161 @@
+"""Running the program: the web server with everything, a worker alone, or a terminal chat."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+import sys
+import time
+import webbrowser
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import uvicorn
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from bot.app import App, build
+from bot.config import Config
+from bot.contracts import LinguadeskError
+from connectors.terminal.client import Terminal
+from nlu.recognizers import ensure_model
+
+log = logging.getLogger(__name__)
+
+Announce = Callable[[App, str], Awaitable[None]]
+Prepare = Callable[[Config], Awaitable[Announce]]
+GRACE_SECONDS = 3
+STARTED = time.monotonic()
+
+
+class CannotListen(LinguadeskError):
+    """The web server's port cannot be had; the text says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the web server's address.
+
+    Raises:
+        CannotListen: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise CannotListen(f"port {port} is in use by another program; choose another with --port") from None
+        if error.errno == errno.EACCES:
+            raise CannotListen(f"port {port} is reserved; choose one above 1023 with --port") from None
+        raise CannotListen(f"cannot listen on {host}:{port} (web.host in config.yml): {error.strerror}") from None
+    return listening
+
+
+@contextlib.asynccontextmanager
+async def working(message: str) -> AsyncIterator[None]:
+    """Show that something takes its time, on a terminal only."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        progress.add_task(message, total=None)
+        yield
+
+
+async def ready_model(config: Config) -> None:
+    """Have the recogniser trained, if its files have changed since it last was."""
+    async with working("Training the recogniser (once, until its files change) …"):
+        await ensure_model(config)
+
+
+def address_of(host: str, port: int) -> str:
+    """The base URL of a server bound to ``host``."""
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 (compared, not bound)
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def serve(
+    config: Config,
+    *,
+    host: str,
+    port: int | None,
+    browser: bool,
+    prepare: Prepare | None = None,
+) -> None:
+    """Run the web server, the connectors and the workers until interrupted.
+
+    Args:
+        config: settings.
+        host: address to listen on.
+        port: port to listen on; default ``web.port``; 0 chooses a free one.
+        browser: open the chat in a browser once it is ready.
+        prepare: done first (the demonstration fills its database); what it returns is called with
+            the running app and its base URL.
+
+    Raises:
+        CannotListen: the port cannot be had.
+    """
+    listening = listen(host, config.settings.web.port if port is None else port)
+
+    async def main() -> None:
+        announce = await prepare(config) if prepare else None
+        await ready_model(config)
+        app = build(config)
+        base = address_of(host, listening.getsockname()[1])
+        options = uvicorn.Config(
+            app.web, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="off"
+        )
+        server = uvicorn.Server(options)
+        try:
+            async with app.running():
+                serving = asyncio.create_task(server.serve(sockets=[listening]))
+                # uvicorn has no event for this; it binds nothing more, so it is a matter of milliseconds.
+                while not server.started and not serving.done():  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                if server.started:
+                    log.info("ready at %s after %.1f s", base, time.monotonic() - STARTED)
+                    if announce:
+                        await announce(app, base)
+                    else:
+                        say(f"Linguadesk is ready: chat {base}/chat, desk {base}/desk")
+                    if browser:
+                        await asyncio.to_thread(webbrowser.open, f"{base}/chat")
+                await serving
+        finally:
+            await app.close()
+
+    asyncio.run(main())
+
+
+def say(text: str) -> None:
+    """Print at once, so that whoever reads the output through a pipe sees it."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+async def work(config: Config) -> None:
+    """Handle and send, without receiving."""
+    await ready_model(config)
+    app = build(config)
+    try:
+        async with app.running(receive=False):
+            log.info("working")
+            await asyncio.Event().wait()
+    finally:
+        await app.close()
+
+
+async def terminal(config: Config) -> None:
+    """Chat in the terminal until its end of input."""
+    await ready_model(config)
+    app = build(config, only=frozenset({"terminal"}))
+    connector = app.connectors["terminal"]
+    if not isinstance(connector, Terminal):
+        raise LinguadeskError("the terminal's connector is not there")
+    try:
+        async with app.running():
+            await connector.converse()
+    finally:
+        await app.close()

@@ -1,0 +1,164 @@
+"""Hand-overs to people, and the survey afterwards."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from bot.app import App
+from bot.contracts import Owner
+from bot.services import surveys
+from bot.storage.models import Conversation, Handoff, Survey, SurveyStatus
+from tests.conftest import StartDesk
+from tests.customer import Agent, Customer, RestChannel, eventually
+
+
+async def open_handoffs(desk: App) -> list[Handoff]:
+    """Hand-overs that have not ended."""
+    async with desk.database.read() as session:
+        return list(await session.scalars(select(Handoff).where(Handoff.ended_at.is_(None))))
+
+
+async def waiting_texts(desk: App) -> list[str]:
+    """All messages of the transcript."""
+    from bot.storage.models import Message
+
+    async with desk.database.read() as session:
+        return list(await session.scalars(select(Message.text).order_by(Message.id)))
+
+
+async def test_a_person_takes_over_and_hands_back(desk: App, customer: Customer, agent: Agent) -> None:
+    """From the request until the hand-back the bot is silent; the agent's words arrive; then it says so, once."""
+    await customer.says("I want to talk to a person")
+    customer.sees("colleague")
+    await customer.says("where is my order 100234?")
+    customer.sees_nothing()
+    chat = await agent.conversation(customer.channel.sender)
+    await agent.replies(chat, "Hello, this is Sam. How can I help?")
+    await customer.says("my parcel is late, ana@example.com")
+    customer.sees("Hello, this is Sam")
+    customer.sees_not("order number")
+    await agent.gives_back(chat)
+    await customer.says("thanks")
+    customer.sees("assistant is back")
+    assert customer.text.count("assistant is back") == 1
+    assert await open_handoffs(desk) == []
+    async with desk.database.read() as session:
+        handoff = (await session.scalars(select(Handoff))).one()
+        conversation = await session.get_one(Conversation, chat)
+    assert handoff.claimed_at is not None and handoff.ended_at is not None
+    assert handoff.started_at <= handoff.claimed_at <= handoff.ended_at
+    assert (handoff.outcome, conversation.owner) == ("back_to_bot", Owner.BOT)
+
+
+async def test_nothing_said_meanwhile_is_lost(desk: App, customer: Customer, agent: Agent) -> None:
+    """What the customer writes to the person stands in the transcript."""
+    await customer.says("quiero hablar con una persona")
+    await customer.says("mi bicicleta llegó sin ruedas")
+    assert "mi bicicleta llegó sin ruedas" in await waiting_texts(desk)
+
+
+async def test_a_survey_after_resolving(desk: App, customer: Customer, agent: Agent) -> None:
+    """Resolved: the customer is asked for a rating by buttons, then for a comment; both are stored."""
+    await customer.says("我要找人工客服")
+    chat = await agent.conversation(customer.channel.sender)
+    await agent.replies(chat, "您好，我来帮您。")
+    await agent.resolves(chat)
+
+    async def asked() -> bool:
+        async with desk.database.read() as session:
+            return bool(await session.scalar(select(Survey.id).where(Survey.status == SurveyStatus.SENT)))
+
+    await eventually(asked)
+    await customer.says("好的")
+    customer.sees("[5]")
+    await customer.presses("5")
+    async with desk.database.read() as session:
+        survey = (await session.scalars(select(Survey))).one()
+        figures = await surveys.csat(session)
+    assert (survey.status, survey.score, survey.language) == (SurveyStatus.ANSWERED, 5, "zh-Hans")
+    assert (figures.answered, figures.score) == (1, 1.0)
+    await customer.says("客服很有耐心，谢谢！")
+    async with desk.database.read() as session:
+        survey = (await session.scalars(select(Survey))).one()
+    assert survey.comment == "客服很有耐心，谢谢！"
+
+
+async def test_a_rating_can_be_typed_and_changed(desk: App, customer: Customer, agent: Agent) -> None:
+    """"4" typed counts; pressing another number within the hour changes it."""
+    await customer.says("let me talk to an agent")
+    chat = await agent.conversation(customer.channel.sender)
+    await agent.replies(chat, "hi")
+    await agent.resolves(chat)
+
+    async def asked() -> bool:
+        async with desk.database.read() as session:
+            return bool(await session.scalar(select(Survey.id).where(Survey.status == SurveyStatus.SENT)))
+
+    await eventually(asked)
+    await customer.says("4")
+    shown = customer.seen
+    customer.sees("comment")
+    async with desk.database.read() as session:
+        assert (await session.scalars(select(Survey.score))).one() == 4
+    assert shown
+
+
+async def test_another_subject_ends_the_survey_question(desk: App, customer: Customer, agent: Agent) -> None:
+    """Nobody is nagged: a new question is simply answered."""
+    await customer.says("I want to talk to a person")
+    chat = await agent.conversation(customer.channel.sender)
+    await agent.resolves(chat)
+
+    async def asked() -> bool:
+        async with desk.database.read() as session:
+            return bool(await session.scalar(select(Survey.id).where(Survey.status == SurveyStatus.SENT)))
+
+    await eventually(asked)
+    await customer.says("do you ship to Chile?")
+    customer.sees("60 countries")
+    await customer.says("and how can I pay?")
+    customer.sees_not("from 1")
+
+
+async def test_a_change_of_address_goes_to_a_person(desk: App, customer: Customer) -> None:
+    """Checked whose order it is and what is wanted, then handed over with the reason."""
+    await customer.says("I need to change the delivery address of order 100235, ana@example.com")
+    customer.sees("what exactly")
+    await customer.says("Please send it to Calle Mayor 5, 28013 Madrid")
+    customer.sees("colleague", "100235")
+    (handoff,) = await open_handoffs(desk)
+    assert handoff.reason == "change_address"
+
+
+async def test_two_failures_offer_a_person(customer: Customer) -> None:
+    """Two messages in a row that nobody could understand."""
+    await customer.says("xkjhg wqoeiu zmxnc")
+    await customer.says("bvnm qpwoei rutyal")
+    customer.sees("[Yes, please]")
+    await customer.presses("Yes, please")
+    customer.sees("colleague")
+
+
+async def test_nobody_answers_in_time(start_desk: StartDesk) -> None:
+    """When the time is up the bot takes over again and says so."""
+    desk = await start_desk({"handoff": {"timeout_minutes": 1}}, only=frozenset({"rest"}))
+    customer = Customer(RestChannel(desk))
+    await customer.says("I want to talk to a person")
+    async with desk.database.begin() as session:
+        from datetime import timedelta
+
+        from bot.services import timers
+        from bot.storage import now, signal
+        from bot.storage.models import Timer
+
+        timer = (await session.scalars(select(Timer))).one()
+        assert timedelta(seconds=50) < timer.due_at - now() <= timedelta(seconds=60)
+        timer.due_at = now()
+        signal(session, timers.TOPIC)
+
+    async def ended() -> bool:
+        return not await open_handoffs(desk)
+
+    await eventually(ended)
+    await customer.says("hello?")
+    customer.sees("none of our colleagues")

@@ -62,15 +62,15 @@ async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent
     return sent[0]
 
 
-async def back_to_bot(session: AsyncSession, voice: Voice, conversation_id: int) -> None:
+async def back_to_bot(session: AsyncSession, voice: Voice, conversation_id: int, agent: User) -> None:
     """Give the conversation back to the bot, which says so once.
 
     Raises:
-        HandoffError: the bot has it already.
+        HandoffError: the bot has it already, or another agent has it.
     """
     conversation = await _locked(session, conversation_id)
-    if await handoff.end(session, conversation, "back_to_bot") is None:
-        raise HandoffError("not_waiting")
+    await handoff.claim(session, conversation, agent)
+    await handoff.end(session, conversation, "back_to_bot")
     await voice.say(session, conversation, Reply("utter_handoff_back"))
 
 
@@ -80,14 +80,13 @@ async def resolve(
     """End the hand-over as resolved and plan the satisfaction survey.
 
     Raises:
-        HandoffError: no person has it.
+        HandoffError: the bot has it, or another agent has it.
     """
     conversation = await _locked(session, conversation_id)
-    ended = await handoff.end(session, conversation, "resolved")
-    if ended is None:
-        raise HandoffError("not_waiting")
+    ended = await handoff.claim(session, conversation, agent)
+    await handoff.end(session, conversation, "resolved")
     await voice.say(session, conversation, Reply("utter_handoff_resolved"))
-    await surveys.schedule(session, conversation, settings, handoff_id=ended.id, agent_id=ended.agent_id or agent.id)
+    await surveys.schedule(session, conversation, settings, handoff_id=ended.id, agent_id=agent.id)
 
 
 async def set_ticket_status(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from bot.storage import Database, StorageError
 from bot.storage.migrate import require_current
 from bot.texts import Texts
 from bot.worker import InboxWorker, TimerWorker, run_all
+from nlu import recognizers
 
 log = logging.getLogger(__name__)
 
@@ -74,24 +74,23 @@ class App:
         running.append(Dispatcher(self.database, self.connectors, delivery).run())
         workers = asyncio.create_task(run_all(*running))
         accept = Acceptor(self.database)
-        started: list[Connector] = []
         try:
             if receive:
                 for connector in self.connectors.values():
                     try:
                         await connector.start(accept)
-                        started.append(connector)
                     except LinguadeskError as error:
                         log.error("%s is off: %s", connector.name, error)
             self.ready = True
             yield self
         finally:
             self.ready = False
-            for connector in started:
-                await connector.stop()
+            # The workers first: what they are sending still needs the connectors.
             workers.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await workers
+            for connector in self.connectors.values():
+                await connector.stop()
 
     async def close(self) -> None:
         """Close the database."""
@@ -100,7 +99,7 @@ class App:
 
 def recognizer_of(config: Config) -> Recognizer:
     """The recogniser that the settings name. Raises ConfigError for one that cannot be loaded."""
-    return importlib.import_module("nlu.recognizers").create(config)
+    return recognizers.create(config)
 
 
 def health_routes(app: App) -> list[BaseRoute]:

@@ -71,7 +71,9 @@ def examine(domain: Domain, languages: Sequence[str]) -> Iterator[Problem]:
         catalogue = read_catalogue(catalogue_path(language), language)
         for msgid, (english, plural) in wanted.items():
             entry = _entry(catalogue, msgid)
-            strings = () if entry is None else entry.string if isinstance(entry.string, tuple) else (entry.string,)
+            strings: tuple[str, ...] = ()
+            if entry is not None:
+                strings = tuple(entry.string) if isinstance(entry.string, list | tuple) else (entry.string,)
             line = entry.lineno or 0 if entry is not None else 0
             if entry is None or not strings or not all(strings):
                 yield Problem(name, line, f"{msgid} is not translated: {english!r}")

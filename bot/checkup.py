@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
     if domain is not None:
         problems += _actions(domain)
     if config is not None:
-        settings = config.settings
+        settings, texts = config.settings, None
         _try(problems, lambda: load_knowledge(home, settings.languages))
         if domain is not None:
             texts = _try(problems, lambda: Texts(domain, settings.languages, settings.shop))
@@ -36,8 +37,8 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
         data = _try(problems, lambda: load_training_data(config))
         if data is not None:
             problems += data.warnings
-        problems += _connectors(config)
-        _try(problems, lambda: Database(config.database_url))
+        if _try(problems, lambda: Database(config.database_url)) is not None:
+            problems += _connectors(config, texts)
         if config.env.get("LINGUADESK_SECRET_KEY"):
             _try(problems, config.secret_key)
         elif settings.web.public_url:
@@ -74,17 +75,21 @@ def _actions(domain: Domain) -> list[Problem]:
     return problems
 
 
-def _connectors(config: Config) -> list[Problem]:
+def _connectors(config: Config, texts: Texts | None) -> list[Problem]:
     """Channels that do not exist, or that are on and cannot start."""
     document = load_yaml(config.home / "config.yml", "config.yml")
     problems = []
     for name in config.settings.connectors:
         line = line_of(document, "connectors", name)
         try:
-            module = connectors.load(name)
-            switched_on = not module.SWITCH or bool(config.env.get(module.SWITCH))
-            if switched_on and (missing := getattr(module, "missing", None)):
-                problems += [Problem("environment", 0, message) for message in missing(config)]
+            connectors.load(name)
         except ConfigError as error:
             problems += [Problem("config.yml", line, problem.message) for problem in error.problems]
+    if problems or texts is None:
+        return problems
+    database = Database(config.database_url)
+    host = connectors.Host(database=database, config=config, env=config.env, texts=texts)
+    for name in connectors.enabled(config):
+        # Building one says whether its library and its secrets are there; nothing is contacted yet.
+        _try(problems, partial(connectors.create, name, host))
     return problems

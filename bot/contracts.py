@@ -203,7 +203,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A file to send: its path below the data folder, its kind and the name shown."""
+    """A file to send: its path below ``Config.files_dir``, its kind and the name shown."""
 
     path: str
     name: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,7 +96,7 @@ RATED = (0, 1, 2)
 RATINGS = (5, 4, 5)
 
 
-async def prepare(config: Config) -> Callable[[App, str], Awaitable[None]]:
+async def prepare(config: Config) -> Callable[[App, str], Coroutine[Any, Any, None]]:
     """Make the database and fill the shop, once; returns what introduces the running desk."""
     database = Database(config.database_url)
     try:
@@ -109,9 +109,9 @@ async def prepare(config: Config) -> Callable[[App, str], Awaitable[None]]:
         await database.close()
 
     async def introduce(app: App, base: str) -> None:
+        _print(base)
         if empty:
             await _converse(app)
-        _print(base)
 
     return introduce
 
@@ -128,12 +128,13 @@ async def _fill(session: AsyncSession) -> None:
     for number, person, status, days, products in KNOWN_ORDERS:
         await _order(session, number, people[person], status, days, products)
     chance = random.Random(SEED)
+    everything = range(len(PRODUCTS))
     statuses = ("delivered",) * 6 + ("shipped", "shipped", "processing", "paid", "cancelled", "returned")
     for index in range(60):
-        person, status = chance.choice(people), chance.choice(statuses)
+        buyer, status = chance.choice(people), chance.choice(statuses)
         days = chance.randint(12, 300) if status in ("delivered", "cancelled", "returned") else chance.randint(0, 7)
-        products = tuple(chance.choices(range(len(PRODUCTS)), k=chance.randint(1, 4)))
-        await _order(session, f"{100300 + index}", person, status, days, products)
+        chosen = tuple(chance.choices(everything, k=chance.randint(1, 4)))
+        await _order(session, f"{100300 + index}", buyer, status, days, chosen)
 
 
 async def _order(

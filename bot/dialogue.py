@@ -286,7 +286,11 @@ class Dialogue:
         if understood and parse.intent not in ("inform", "affirm", task.intent):
             return self._begin(self._paused(state, task, turn), parse.intent, {}, turn)
         if turn.files and not parse.text.strip():
-            return Step(state, (Reply("utter_file_received"),)) if slot == "photo" else Step(state, ask=slot)
+            return Step(state, ask=slot)
+        if slot == "photo" and parse.text.strip() and parse.intent != "affirm" and not turn.pressed:
+            # Words instead of a photo: more of the story, or an excuse. Neither is lost, nor asked for again.
+            told = "\n".join(filter(None, (task.slots.get("description", ""), parse.text.strip())))
+            return self._proceed(state, replace(task, slots=task.slots | {slot: "", "description": told}), turn)
         return self._invalid(state, task, turn)
 
     def _fresh(self, state: State, turn: Turn) -> Step:

@@ -19,6 +19,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, select, update
@@ -173,10 +174,10 @@ class Dispatcher:
         for lane, messages in taken.items():
             task = asyncio.create_task(self._send_lane(messages))
             self._lanes[lane] = task
-            task.add_done_callback(lambda _done, lane=lane: self._lane_done(lane))
+            task.add_done_callback(partial(self._lane_done, lane))
         return len(taken) == room
 
-    def _lane_done(self, lane: int) -> None:
+    def _lane_done(self, lane: int, _done: asyncio.Task[None]) -> None:
         self._lanes.pop(lane, None)
         self._database.hub.notify(TOPIC)
 

@@ -140,15 +140,15 @@ def _cross_check(domain: Domain) -> list[Problem]:
         if not form.endswith("_form"):
             message = f"`{form}` must be called after an intent: <intent>_form"
             problems.append(Problem(FILE, line_of(document, "forms", form), message))
-    for slot in domain.slots.values():
-        for entity in slot.entities:
+    for declared in domain.slots.values():
+        for entity in declared.entities:
             if entity not in domain.entities:
-                message = f"the slot `{slot.name}` is filled from `{entity}`, which is not among `entities`"
-                problems.append(Problem(FILE, line_of(document, "slots", slot.name), message))
-        for intent in slot.from_text_of:
+                message = f"the slot `{declared.name}` is filled from `{entity}`, which is not among `entities`"
+                problems.append(Problem(FILE, line_of(document, "slots", declared.name), message))
+        for intent in declared.from_text_of:
             if intent not in domain.intents:
-                message = f"the slot `{slot.name}` is filled by `{intent}`, which is not among `intents`"
-                problems.append(Problem(FILE, line_of(document, "slots", slot.name), message))
+                message = f"the slot `{declared.name}` is filled by `{intent}`, which is not among `intents`"
+                problems.append(Problem(FILE, line_of(document, "slots", declared.name), message))
     for index, action in enumerate(domain.actions):
         intent = action.removeprefix("action_")
         if intent not in domain.intents and f"{intent}_form" not in domain.forms:

@@ -55,7 +55,7 @@ class Context:
     text: str
     language: str
     files_dir: Path
-    knowledge: Mapping[str, Mapping[str, Any]]
+    knowledge: Mapping[str, Any]
     state: State
 
     @property
@@ -175,7 +175,7 @@ class Engine:
             row = await session.get_one(Inbox, inbox_id)
             if row.status is not InboxStatus.PENDING:
                 return
-            conversation = await session.get_one(Conversation, row.conversation_id)
+            conversation = await session.get_one(Conversation, row.conversation_id, with_for_update=True)
             row.status, row.error, row.handled_at = InboxStatus.DEAD, reason, now()
             event = Inbound.from_json(row.event)
             said = self._transcript(conversation, row, event, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,19 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Inbound
-from bot.storage import Database, insert_ignore, now, signal
+from bot.storage import Database, clean, insert_ignore, now, signal
 from bot.storage.models import Conversation, Inbox
 
 TOPIC = "inbox"
 MAX_ID = 200
-
-
-def clean(text: str) -> str:
-    """A text that every database stores: NUL and lone surrogates become U+FFFD, form NFC."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFC", text)
 
 
 def cleaned(event: Inbound) -> Inbound:

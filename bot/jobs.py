@@ -52,9 +52,11 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         if conversation.owner is not Owner.BOT or conversation.surveys_stopped_at is not None:
             survey.status = SurveyStatus.CANCELLED
             return
-        await surveys.mark_sent(session, survey, conversation, voice.language(conversation), settings.surveys)
         buttons = rating_buttons(survey.id)
-        await voice.say(session, conversation, Reply("utter_survey_csat", buttons=buttons), author=Author.SURVEY)
+        question = Reply("utter_survey_csat", buttons=buttons)
+        (asked,) = await voice.say(session, conversation, question, author=Author.SURVEY)
+        language = voice.language(conversation)
+        await surveys.mark_sent(session, survey, conversation, language, settings.surveys, asked)
         state = State.from_json(conversation.state)
         if state.task is None:
             task = Task("answer_survey", {"survey": str(survey.id)}, asking="rating")

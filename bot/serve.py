@@ -10,7 +10,8 @@ import socket
 import sys
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import uvicorn
 from rich.console import Console
@@ -24,7 +25,7 @@ from nlu.recognizers import ensure_model
 
 log = logging.getLogger(__name__)
 
-Announce = Callable[[App, str], Awaitable[None]]
+Announce = Callable[[App, str], Coroutine[Any, Any, None]]
 Prepare = Callable[[Config], Awaitable[Announce]]
 GRACE_SECONDS = 3
 STARTED = time.monotonic()
@@ -116,13 +117,15 @@ def serve(
                     await asyncio.sleep(0.01)
                 if server.started:
                     log.info("ready at %s after %.1f s", base, time.monotonic() - STARTED)
-                    if announce:
-                        await announce(app, base)
-                    else:
-                        say(f"Linguadesk is ready: chat {base}/chat, desk {base}/desk")
                     if browser:
                         await asyncio.to_thread(webbrowser.open, f"{base}/chat")
+                    if not announce:
+                        say(f"Linguadesk is ready: chat {base}/chat, desk {base}/desk")
+                introducing = asyncio.create_task(announce(app, base)) if announce and server.started else None
                 await serving
+                if introducing is not None:
+                    introducing.cancel()
+                    await asyncio.gather(introducing, return_exceptions=True)
         finally:
             await app.close()
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import func, select
@@ -101,9 +102,9 @@ class InboxWorker:
         for inbox_id, conversation_id, event in rows:
             task = asyncio.create_task(self._handle(inbox_id, conversation_id, event))
             self._busy[conversation_id] = task
-            task.add_done_callback(lambda _done, key=conversation_id: self._done(key))
+            task.add_done_callback(partial(self._done, conversation_id))
 
-    def _done(self, conversation_id: int) -> None:
+    def _done(self, conversation_id: int, _task: asyncio.Task[None]) -> None:
         self._busy.pop(conversation_id, None)
         self._database.hub.notify(TOPIC)
 

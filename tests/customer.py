@@ -83,7 +83,9 @@ class Customer:
                 if shown == title:
                     self.seen = await self.channel.press(payload)
                     return self.seen
-        raise AssertionError(f"no button {title!r} among {[button[0] for item in self.seen for button in item.buttons]}")
+        raise AssertionError(
+            f"no button {title!r} among {[button[0] for item in self.seen for button in item.buttons]}"
+        )
 
     def sees(self, *fragments: str) -> None:
         """Assert that each of these stands in what was just answered."""
@@ -139,7 +141,7 @@ class Agent:
     async def gives_back(self, conversation_id: int) -> None:
         """Give the conversation back to the bot."""
         async with self.app.database.begin() as session:
-            await agents.back_to_bot(session, self.app.voice, conversation_id)
+            await agents.back_to_bot(session, self.app.voice, conversation_id, self.user)
 
 
 async def eventually(check: Any, seconds: float = 5.0) -> Any:

@@ -109,13 +109,10 @@ async def _do(visit: Visit, session: AsyncSession, action: str, text: str) -> No
         await agents.take_over(session, where, agent, settings.handoff.timeout_minutes)
     elif action == "reply":
         await agents.reply(session, desk.voice, where, agent, text)
+    elif action == "resolve":
+        await agents.resolve(session, desk.voice, where, agent, settings.surveys)
     else:
-        # A page that is behind must not end a colleague's turn: claiming says who has it.
-        await agents.claim(session, where, agent)
-        if action == "resolve":
-            await agents.resolve(session, desk.voice, where, agent, settings.surveys)
-        else:
-            await agents.back_to_bot(session, desk.voice, where)
+        await agents.back_to_bot(session, desk.voice, where, agent)
 
 
 async def act(visit: Visit) -> Response:

@@ -21,10 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import ImportMapping
 from bot.contracts import LinguadeskError
-from bot.inbox import clean
 from bot.services.customers import normal_email, normal_phone
 from bot.services.orders import number_key
-from bot.storage import Database
+from bot.storage import Database, clean
 from bot.storage.models import Customer, OrderLineRow, OrderRow
 
 COLUMN = re.compile(r"\{([^{}]+)\}")

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.config import SurveySettings
 from bot.services import timers
 from bot.storage import now, signal
-from bot.storage.models import Conversation, Customer, Survey, SurveyStatus, Ticket
+from bot.storage.models import Conversation, Customer, Outbox, OutboxStatus, Survey, SurveyStatus, Ticket
 
 SEND = "survey_send"
 EXPIRE = "survey_expire"
@@ -118,10 +118,16 @@ async def schedule(
 
 
 async def mark_sent(
-    session: AsyncSession, survey: Survey, conversation: Conversation, language: str, settings: SurveySettings
+    session: AsyncSession,
+    survey: Survey,
+    conversation: Conversation,
+    language: str,
+    settings: SurveySettings,
+    outbox_id: int,
 ) -> None:
-    """Record that a survey leaves now, with the snapshot it will be reported under."""
+    """Record that a survey leaves now in this message, with the snapshot it will be reported under."""
     moment = now()
+    survey.outbox_id = outbox_id
     survey.status, survey.sent_at = SurveyStatus.SENT, moment
     survey.channel, survey.language = conversation.channel, language
     if conversation.customer_id is not None:
@@ -184,7 +190,10 @@ async def csat(session: AsyncSession, since: datetime | None = None, channel: st
     if language:
         where.append(Survey.language == language)
     rows = await session.execute(
-        select(Survey.status, Survey.score, func.count()).where(*where).group_by(Survey.status, Survey.score)
+        select(Survey.status, Survey.score, func.count())
+        .join(Outbox, Outbox.id == Survey.outbox_id)
+        .where(*where, Outbox.status == OutboxStatus.SENT)
+        .group_by(Survey.status, Survey.score)
     )
     delivered, distribution = 0, [0, 0, 0, 0, 0]
     for status, score, count in rows:

@@ -95,7 +95,8 @@ class Database:
         self.url = make_url(url)
         self.hub = Hub()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {}
+        # Statements' parameters are customers' words: they stay out of errors and logs.
+        options: dict[str, Any] = {"hide_parameters": True}
         if self.is_sqlite:
             if self.url.database and self.url.database != ":memory:":
                 try:

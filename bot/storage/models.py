@@ -471,6 +471,8 @@ class Survey(Base):
     ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
     handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoffs.id"))
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    # The message that asked: a survey counts as delivered once the platform has taken it.
+    outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"))
     channel: Mapped[str] = mapped_column(String(32), default="")
     language: Mapped[str] = mapped_column(String(16), default="")
     ticket_type: Mapped[str] = mapped_column(String(24), default="")

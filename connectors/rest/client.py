@@ -117,7 +117,7 @@ class RestConnector:
         except (ValueError, RecursionError):
             raise Refused(400, "bad_body", "The body is not JSON.") from None
         event = cleaned(to_inbound(body))
-        call = await self._call(event)
+        call = await self._call(event, asks_only="message" not in body)
         if call is None:
             return JSONResponse([])
         replies = await self._replies(request, call)
@@ -128,9 +128,12 @@ class RestConnector:
         ids = [reply.id for reply in replies]
         return JSONResponse(items, background=BackgroundTask(self._confirm, call, ids) if ids else None)
 
-    async def _call(self, event: Inbound) -> Call | None:
-        """Commit the event; the call that waits for its replies. None for a question of a stranger."""
-        if not event.text:
+    async def _call(self, event: Inbound, *, asks_only: bool) -> Call | None:
+        """Commit the event; the call that waits for its replies.
+
+        One without ``message`` says nothing and only asks for what is waiting; None where nothing can be.
+        """
+        if asks_only:
             async with self._database.read() as reading:
                 conversation_id = await find_conversation(reading, event.address)
             return Call(f"poll:{event.external_id}", event.address, conversation_id) if conversation_id else None

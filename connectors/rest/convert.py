@@ -34,8 +34,8 @@ def external_id(sender: str, message_id: str) -> str:
 def to_inbound(body: Any) -> Inbound:
     """A message as Rasa's REST channel takes it.
 
-    ``{"sender", "message"?, "message_id"?, "metadata": {"locale"?, "name"?}?}``. A message that
-    starts with ``/`` is a payload. One without text says nothing and only asks for what is waiting.
+    ``{"sender", "message", "message_id"?, "metadata": {"locale"?, "name"?}?}``. A message that
+    starts with ``/`` is a payload.
 
     Raises:
         Refused: 400 with what to send instead.
@@ -57,12 +57,12 @@ def to_inbound(body: Any) -> Inbound:
     locale, name = (metadata.get(key) or "" for key in ("locale", "name"))
     if not isinstance(locale, str) or not isinstance(name, str):
         raise Refused(400, "bad_metadata", '"locale" and "name" in "metadata" must be strings.')
-    text = (text or "").strip()
+    text = text or ""
     return Inbound(
         external_id(sender, message_id or ""),
         address(sender),
         text=text,
-        payload=text if text.startswith("/") else "",
+        payload=text.strip() if text.strip().startswith("/") else "",
         locale=locale,
         name=name,
     )

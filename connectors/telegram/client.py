@@ -165,9 +165,7 @@ class TelegramConnector:
         self._webhook_url = host.env.get("TELEGRAM_WEBHOOK_URL", "")
         self._secret = webhook_secret(host.env)
         root = host.env.get("TELEGRAM_API_BASE_URL", "").rstrip("/") or "https://api.telegram.org"
-        timeouts: Any = {
-            f"{phase}_timeout": TIMEOUT_SECONDS for phase in ("connect", "read", "write", "pool")
-        }
+        timeouts: Any = {f"{phase}_timeout": TIMEOUT_SECONDS for phase in ("connect", "read", "write", "pool")}
         self._http = _Http(connection_pool_size=32, media_write_timeout=120.0, **timeouts)
         self._poll_http = _PollHttp(connection_pool_size=1, **timeouts)
         self._bot = telegram.Bot(

@@ -35,13 +35,38 @@ _REFERENCE = re.compile(r"#(\d{1,18}):(\d{1,4})")
 # What a chat reports about itself; nobody said anything.
 _SERVICE = frozenset(
     {
-        "new_chat_members", "left_chat_member", "new_chat_title", "new_chat_photo", "delete_chat_photo",
-        "group_chat_created", "supergroup_chat_created", "channel_chat_created", "message_auto_delete_timer_changed",
-        "migrate_to_chat_id", "migrate_from_chat_id", "pinned_message", "forum_topic_created", "forum_topic_edited",
-        "forum_topic_closed", "forum_topic_reopened", "general_forum_topic_hidden", "general_forum_topic_unhidden",
-        "write_access_allowed", "video_chat_scheduled", "video_chat_started", "video_chat_ended",
-        "video_chat_participants_invited", "boost_added", "chat_background_set", "proximity_alert_triggered",
-        "users_shared", "chat_shared", "connected_website", "giveaway_created", "giveaway", "giveaway_winners",
+        "new_chat_members",
+        "left_chat_member",
+        "new_chat_title",
+        "new_chat_photo",
+        "delete_chat_photo",
+        "group_chat_created",
+        "supergroup_chat_created",
+        "channel_chat_created",
+        "message_auto_delete_timer_changed",
+        "migrate_to_chat_id",
+        "migrate_from_chat_id",
+        "pinned_message",
+        "forum_topic_created",
+        "forum_topic_edited",
+        "forum_topic_closed",
+        "forum_topic_reopened",
+        "general_forum_topic_hidden",
+        "general_forum_topic_unhidden",
+        "write_access_allowed",
+        "video_chat_scheduled",
+        "video_chat_started",
+        "video_chat_ended",
+        "video_chat_participants_invited",
+        "boost_added",
+        "chat_background_set",
+        "proximity_alert_triggered",
+        "users_shared",
+        "chat_shared",
+        "connected_website",
+        "giveaway_created",
+        "giveaway",
+        "giveaway_winners",
         "giveaway_completed",
     }
 )
@@ -148,9 +173,7 @@ def _mentions(text: str, entities: Any, username: str) -> list[tuple[int, int]]:
     return found
 
 
-def _is_for(
-    message: Mapping[str, Any], text: str, entities: Any, command: re.Match[str] | None, username: str
-) -> bool:
+def _is_for(message: Mapping[str, Any], text: str, entities: Any, command: re.Match[str] | None, username: str) -> bool:
     if not username:
         return False
     if command and command[2]:

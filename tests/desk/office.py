@@ -32,6 +32,8 @@ from bot.storage.models import (
     InboxStatus,
     Message,
     OrderRow,
+    Outbox,
+    OutboxStatus,
     Role,
     Severity,
     StoredFile,
@@ -202,7 +204,10 @@ class Office:
             survey = Survey(kind="csat", conversation_id=conversation.id)
             session.add(survey)
             await session.flush()
-            await surveys.mark_sent(session, survey, conversation, conversation.language, settings)
+            question = Rendered("How satisfied are you?", conversation.language)
+            (asked,) = await post(session, conversation, [question], Author.SURVEY)
+            (await session.get_one(Outbox, asked)).status = OutboxStatus.SENT
+            await surveys.mark_sent(session, survey, conversation, conversation.language, settings, asked)
             if score is not None:
                 await surveys.rate(session, survey, score)
                 survey.comment = comment

@@ -160,9 +160,7 @@ class TelegramServer:
         shown = [sent.buttons for sent in self._sent[chat]]
         raise AssertionError(f"no button {title!r} in chat {chat}; there are {shown}")
 
-    async def press(
-        self, chat: int, sent: Sent, button: dict[str, Any], language_code: str = "en"
-    ) -> dict[str, Any]:
+    async def press(self, chat: int, sent: Sent, button: dict[str, Any], language_code: str = "en") -> dict[str, Any]:
         """A person presses this button, even if it is not shown any more."""
         message = {
             "message_id": sent.message_id,
@@ -264,8 +262,7 @@ class TelegramServer:
         words = description or {
             401: "Unauthorized",
             403: "Forbidden: bot was blocked by the user",
-            409: "Conflict: terminated by other getUpdates request; "
-            "make sure that only one bot instance is running",
+            409: "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
             429: f"Too Many Requests: retry after {retry_after}",
             500: "Internal Server Error",
             502: "Bad Gateway",
@@ -397,9 +394,7 @@ class TelegramServer:
             if not 1 <= len(button.get("callback_data", "").encode()) <= 64:
                 return _refusal(Failure(400, "Bad Request: BUTTON_DATA_INVALID"))
         chat = params["chat_id"]
-        sent = Sent(
-            chat, self._take("message"), text, keyboard, params.get("message_thread_id"), filename, data
-        )
+        sent = Sent(chat, self._take("message"), text, keyboard, params.get("message_thread_id"), filename, data)
         self._sent[chat].append(sent)
         message: dict[str, Any] = {
             "message_id": sent.message_id,

@@ -14,25 +14,15 @@ from bot.storage.models import Role
 from tests.conftest import StartDesk
 from tests.customer import Agent, Customer, RestChannel
 
-ORDERS = """\
-order_number,customer_id,name,email,phone,placed_at,currency,sku,description,quantity,unit_price,country,status,carrier,tracking_number
-100234,7,Ana Torres,ana@example.com,+34600123456,2026-05-01 10:00,EUR,A1,Running shoes,1,89.90,ES,shipped,PostNL,RR123456785NL
-100234,7,Ana Torres,ana@example.com,+34600123456,2026-05-01 10:00,EUR,A2,Merino scarf,2,10.00,ES,shipped,PostNL,RR123456785NL
-100235,7,Ana Torres,ana@example.com,+34600123456,2026-05-03 10:00,EUR,A3,Rain jacket,1,119.00,ES,processing,,
-100236,7,Ana Torres,ana@example.com,+34600123456,2026-04-01 10:00,EUR,A4,Tea set,1,72.50,ES,delivered,PostNL,RR987654321NL
-CN-2024-88121,8,Li Wei,li.wei@example.com,+8613800138000,2026-05-02 10:00,EUR,A5,Backpack,1,59.00,CN,shipped,PostNL,
-100400,8,Li Wei,li.wei@example.com,+8613800138000,2026-05-04 10:00,EUR,A6,Desk lamp,1,49.00,CN,paid,,
-"""
+ORDERS = Path(__file__).parents[1] / "fixtures" / "orders.csv"
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Callable[[App], Awaitable[None]]:
-    """Fills a desk with the orders above."""
+def shop() -> Callable[[App], Awaitable[None]]:
+    """Fills a desk with the orders of the test shop."""
 
     async def fill(app: App) -> None:
-        path = tmp_path / "orders.csv"
-        path.write_text(ORDERS, encoding="utf-8")
-        result = await import_orders(app.database, path, app.config.settings.orders.imports, country="ES")
+        result = await import_orders(app.database, ORDERS, app.config.settings.orders.imports, country="ES")
         assert result.bad == []
 
     return fill

@@ -94,7 +94,7 @@ async def test_five_wrong_tries_lock_and_offer_a_person(customer: Customer) -> N
 
 
 async def test_a_correction(customer: Customer) -> None:
-    """"No, 100235" replaces the number."""
+    """ "No, 100235" replaces the number."""
     await customer.says("where is my order 100234?")
     await customer.says("no, 100235")
     await customer.says("ana@example.com")

@@ -84,7 +84,7 @@ async def test_a_survey_after_resolving(desk: App, customer: Customer, agent: Ag
 
 
 async def test_a_rating_can_be_typed_and_changed(desk: App, customer: Customer, agent: Agent) -> None:
-    """"4" typed counts; pressing another number within the hour changes it."""
+    """ "4" typed counts; pressing another number within the hour changes it."""
     await customer.says("let me talk to an agent")
     chat = await agent.conversation(customer.channel.sender)
     await agent.replies(chat, "hi")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.app import App
-from bot.storage.models import Conversation, Customer as CustomerRow
-from bot.storage.models import Inbox, InboxStatus, Message, Survey
+from bot.storage.models import Conversation, Inbox, InboxStatus, Message, Survey
+from bot.storage.models import Customer as CustomerRow
 from tests.customer import Customer, RestChannel
 
 
@@ -48,7 +48,7 @@ class TestLanguage:
     """The language of the answers."""
 
     async def test_stays_on_ok(self, customer: Customer) -> None:
-        """"ok" and an order number do not change it."""
+        """ "ok" and an order number do not change it."""
         await customer.says("¿dónde está mi pedido?")
         await customer.says("100234")
         customer.sees("correo")

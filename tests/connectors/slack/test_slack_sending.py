@@ -94,9 +94,7 @@ async def test_errors_are_told_apart(
 
 
 @pytest.mark.parametrize("seconds", [1, 600])
-async def test_a_wait_is_handed_on_and_not_slept_through(
-    seconds: int, slack: SlackServer, connect: Connect
-) -> None:
+async def test_a_wait_is_handed_on_and_not_slept_through(seconds: int, slack: SlackServer, connect: Connect) -> None:
     """Retry-After comes out at once with its seconds, and the next try succeeds."""
     connector = connect()
     slack.fail_next("chat.postMessage", 429, retry_after=seconds)

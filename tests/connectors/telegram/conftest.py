@@ -33,9 +33,7 @@ async def telegram() -> AsyncIterator[TelegramServer]:
 
 
 @pytest.fixture
-async def connect(
-    telegram: TelegramServer, database: Database, config: Config, texts: Texts
-) -> AsyncIterator[Connect]:
+async def connect(telegram: TelegramServer, database: Database, config: Config, texts: Texts) -> AsyncIterator[Connect]:
     """Builds connectors to the server: ``connect()`` polls, ``connect(env)`` is set as given."""
     made = []
 

@@ -109,6 +109,7 @@ async def test_a_restart_neither_loses_nor_repeats(
     telegram: TelegramServer, connect: Connect, accept: Acceptor, database: Database
 ) -> None:
     """Stopped between commit and confirmation, the next start gets the update again and drops it."""
+
     async def commit_then_cut(events: Sequence[Inbound]) -> Sequence[int | None]:
         ids = await accept(events)
         if events:

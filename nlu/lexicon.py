@@ -1,0 +1,210 @@
+"""Everyday words that pattern entities need, in the product's languages.
+
+Written for the fifteen languages that ship; a further language works without an entry here, its
+dates, amounts and sizes are then learnt from its examples alone. Month, weekday and language names
+come from CLDR (:mod:`nlu.calendar_words`, :mod:`nlu.language_names`).
+"""
+
+from __future__ import annotations
+
+# Word lists read best in dense lines.
+# fmt: off
+
+DAYS: dict[int, tuple[str, ...]] = {
+    -3: ("大前天",),
+    -2: (
+        "the day before yesterday", "day before yesterday", "anteayer", "antier", "antes de ayer",
+        "avant-hier", "vorgestern", "anteontem", "l'altro ieri", "avantieri", "eergisteren", "позавчера",
+        "evvelsi gün", "önceki gün", "أول أمس", "أول امبارح", "परसों", "前天", "おととい", "一昨日", "그저께", "그제",
+    ),
+    -1: (
+        "yesterday", "ayer", "hier", "gestern", "ontem", "ieri", "gisteren", "вчера", "dün", "أمس", "امبارح",
+        "कल", "昨天", "昨日", "きのう", "어제", "last night", "anoche", "hier soir", "gestern abend", "昨晚", "昨夜",
+    ),
+    0: (
+        "today", "hoy", "aujourd'hui", "heute", "hoje", "oggi", "vandaag", "сегодня", "bugün", "اليوم",
+        "النهارده", "आज", "今天", "今日", "きょう", "오늘", "tonight", "this morning", "this afternoon", "this evening",
+        "esta mañana", "esta tarde", "esta noche", "ce matin", "ce soir", "heute morgen", "heute abend", "今早",
+        "今晚",
+    ),
+    1: (
+        "tomorrow", "mañana", "demain", "amanhã", "domani", "morgen", "завтра", "yarın", "غدا", "غدًا", "بكرة",
+        "明天", "あした", "明日", "내일",
+    ),
+    2: (
+        "the day after tomorrow", "day after tomorrow", "pasado mañana", "après-demain", "übermorgen",
+        "depois de amanhã", "dopodomani", "overmorgen", "послезавтра", "öbür gün", "بعد غد", "后天", "後天",
+        "あさって", "明後日", "모레",
+    ),
+}
+"""Words for days by their distance from today."""
+
+NOT_A_DAY = (
+    "la mañana", "una mañana", "las mañanas", "guten morgen", "am morgen", "goedemorgen", "black friday",
+    "cyber monday",
+)
+"""Phrases in which a word of :data:`DAYS` means something else."""
+
+NUMBERS: dict[int, tuple[str, ...]] = {
+    0: ("zero", "cero", "zéro", "null", "nul", "ноль", "sıfır", "صفر", "零", "ゼロ", "영"),
+    1: (
+        "one", "a", "an", "un", "una", "uno", "une", "ein", "eine", "einem", "einer", "um", "uma", "een",
+        "один", "одну", "bir", "واحد", "एक", "一", "한",
+    ),
+    2: (
+        "two", "dos", "deux", "zwei", "dois", "duas", "due", "twee", "два", "две", "iki", "اثنان", "दो", "二",
+        "两", "兩", "두",
+    ),
+    3: ("three", "tres", "trois", "drei", "três", "tre", "drie", "три", "üç", "ثلاثة", "तीन", "三", "세"),
+    4: ("four", "cuatro", "quatre", "vier", "quatro", "quattro", "четыре", "dört", "أربعة", "चार", "四", "네"),
+    5: ("five", "cinco", "cinq", "fünf", "cinque", "vijf", "пять", "beş", "خمسة", "पाँच", "पांच", "五", "다섯"),
+    6: ("six", "seis", "sechs", "sei", "zes", "шесть", "altı", "ستة", "छह", "六", "여섯"),
+    7: ("seven", "siete", "sept", "sieben", "sete", "sette", "zeven", "семь", "yedi", "سبعة", "सात", "七", "일곱"),
+    8: ("eight", "ocho", "huit", "acht", "oito", "otto", "восемь", "sekiz", "ثمانية", "आठ", "八", "여덟"),
+    9: ("nine", "nueve", "neuf", "neun", "nove", "negen", "девять", "dokuz", "تسعة", "नौ", "九", "아홉"),
+    10: ("ten", "diez", "dix", "zehn", "dez", "dieci", "tien", "десять", "on", "عشرة", "दस", "十", "열"),
+}
+
+PERIODS: dict[str, tuple[str, ...]] = {
+    "day": (
+        "day", "days", "día", "días", "dia", "dias", "jour", "jours", "tag", "tage", "tagen", "giorno",
+        "giorni", "dag", "dagen", "день", "дня", "дней", "gün", "يوم", "أيام", "दिन", "天", "日", "일",
+    ),
+    "week": (
+        "week", "weeks", "semana", "semanas", "semaine", "semaines", "woche", "wochen", "settimana",
+        "settimane", "weken", "неделю", "недели", "недель", "hafta", "أسبوع", "أسابيع", "हफ्ते", "सप्ताह", "周",
+        "週", "个星期", "個星期", "星期", "週間", "주",
+    ),
+    "month": (
+        "month", "months", "mes", "meses", "mois", "monat", "monate", "monaten", "mês", "mese", "mesi",
+        "maand", "maanden", "месяц", "месяца", "месяцев", "ay", "شهر", "أشهر", "महीने", "个月", "個月", "ヶ月", "か月",
+        "개월", "달",
+    ),
+}
+
+AGO_BEFORE = ("hace", "hace como", "hace unos", "hace unas", "il y a", "vor", "há", "faz", "منذ", "قبل")
+AGO_AFTER = ("ago", "atrás", "fa", "geleden", "назад", "önce", "पहले", "前", "之前", "以前", "전")
+COUNTED = ("个", "個")
+
+LAST = (
+    "last", "this past", "el pasado", "la pasada", "letzten", "letzte", "letzter", "vorigen", "último",
+    "última", "passado", "scorso", "afgelopen", "vorige", "прошлый", "прошлую", "в прошлый", "geçen", "الماضي",
+    "पिछले", "上", "上个", "上個", "先週の", "지난", "지난주",
+)
+NEXT = (
+    "next", "el próximo", "próximo", "próxima", "prochain", "nächsten", "nächste", "nächster", "kommenden",
+    "volgende", "komende", "следующий", "следующую", "gelecek", "önümüzdeki", "القادم", "अगले", "下", "下个",
+    "下個", "来週の", "다음", "다음주",
+)
+LAST_AFTER = ("pasado", "pasada", "dernier", "dernière", "passado", "passada", "scorso", "scorsa", "الماضي")
+NEXT_AFTER = ("próximo", "que viene", "prochain", "prochaine", "que vem", "prossimo", "القادم")
+
+CURRENCY_SIGNS = {
+    "€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "₽": "RUB", "₺": "TRY", "₹": "INR", "₩": "KRW", "R$": "BRL",
+    "US$": "USD", "MX$": "MXN", "AR$": "ARS", "CA$": "CAD", "C$": "CAD", "A$": "AUD", "AU$": "AUD", "HK$": "HKD",
+    "NT$": "TWD", "S/": "PEN", "₴": "UAH", "zł": "PLN", "Fr.": "CHF", "kr": "SEK", "$": "$",
+}
+CURRENCY_CODES = (
+    "EUR", "USD", "GBP", "CNY", "RMB", "JPY", "KRW", "INR", "RUB", "TRY", "BRL", "MXN", "ARS", "CLP", "COP",
+    "PEN", "UYU", "CAD", "AUD", "NZD", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF", "RON", "HKD", "TWD",
+    "SGD", "AED", "SAR", "EGP", "MAD", "ZAR", "ILS", "UAH", "THB", "VND", "IDR", "MYR", "PHP",
+)
+CURRENCY_WORDS: dict[str, tuple[str, ...]] = {
+    "EUR": ("euro", "euros", "eur", "ευρώ", "евро", "avro", "يورو", "यूरो", "欧元", "歐元", "欧", "歐", "ユーロ",
+            "유로"),
+    "USD": ("dollars americains", "us dollars", "美元", "美金", "ドル", "달러", "bucks"),
+    "GBP": ("pound", "pounds", "quid", "libra", "libras", "livres sterling", "pfund", "sterline", "pond", "фунтов",
+            "sterlin", "جنيه استرليني", "पाउंड", "英镑", "英鎊", "ポンド", "파운드"),
+    "CNY": ("yuan", "yuanes", "rmb", "renminbi", "юаней", "元", "块钱", "块", "人民币"),
+    "TWD": ("塊錢", "塊", "台幣", "新台幣"),
+    "HKD": ("港币", "港幣"),
+    "JPY": ("yen", "yenes", "иен", "日元", "円"),
+    "KRW": ("won", "원", "韩元"),
+    "INR": ("rupee", "rupees", "rupias", "roupies", "रुपये", "रुपए", "रुपया", "卢比"),
+    "RUB": ("ruble", "rubles", "rublos", "rubel", "рубль", "рубля", "рублей", "руб", "卢布"),
+    "TRY": ("lira", "lirası", "liras", "tl"),
+    "BRL": ("reais", "real"),
+    "PEN": ("soles",),
+    "CHF": ("franken", "francs suisses", "francos suizos"),
+    "AED": ("dirham", "dirhams", "درهم"),
+    "SAR": ("riyal", "riyals", "ريال"),
+    "$": ("dollar", "dollars", "dólar", "dólares", "dolares", "dolar", "dollari", "доллар", "долларов", "دولار",
+          "डॉलर", "刀"),
+    "PESO": ("peso", "pesos"),
+}
+DOLLARS = {"US": "USD", "CA": "CAD", "AU": "AUD", "NZ": "NZD", "SG": "SGD", "HK": "HKD", "TW": "TWD", "MX": "MXN",
+           "AR": "ARS", "CL": "CLP", "CO": "COP", "UY": "UYU"}
+PESOS = {"MX": "MXN", "AR": "ARS", "CL": "CLP", "CO": "COP", "UY": "UYU", "PH": "PHP", "DO": "DOP", "CU": "CUP"}
+
+STARS = ("star", "stars", "estrella", "estrellas", "étoile", "étoiles", "stern", "sterne", "sternen", "estrela",
+         "estrelas", "stella", "stelle", "ster", "sterren", "звезда", "звезды", "звёзд", "звезд", "yıldız", "نجمة",
+         "نجوم", "सितारा", "सितारे", "स्टार", "颗星", "顆星", "星", "つ星", "점", "별")
+OUT_OF = ("out of", "/", "de", "sobre", "sur", "von", "su", "van", "из", "üzerinden", "من")
+POINTS = ("分", "點分", "점")
+
+SIZE_BEFORE = ("size", "sz", "uk", "eu", "us", "talla", "talle", "tallas", "taille", "pointure", "größe", "groesse",
+               "gr.", "tamanho", "taglia", "misura", "maat", "размер", "размера", "beden", "numara", "مقاس", "साइज",
+               "साइज़", "尺码", "尺碼", "鞋码", "码数", "号码", "サイズ", "사이즈")
+SIZE_AFTER = ("码", "碼", "号码", "號碼", "センチ", "号サイズ", "サイズ", "사이즈", "호", "beden", "numara")
+SIZE_WORDS_SYSTEM = ("uk", "eu", "us")
+
+PHONE_CONTEXT = ("phone", "tel", "mobile", "cell", "whatsapp", "call me", "teléfono", "telefono",
+                 "celular", "móvil", "movil", "llám", "llam", "téléphone", "portable", "telefon", "handy", "telemóvel",
+                 "cellulare", "telefoon", "gsm", "телефон", "мобильн", "номер телефона", "هاتف", "جوال", "موبايل",
+                 "फोन", "मोबाइल", "手机", "手機", "电话", "電話", "携帯", "전화", "휴대폰")
+ORDER_CONTEXT = ("order", "orden", "pedido", "compra", "commande", "bestell", "auftrag", "encomenda", "ordine",
+                 "заказ", "sipariş", "طلب", "ऑर्डर", "订单", "訂單", "单号", "注文", "주문", "#", "№")
+TRACKING_CONTEXT = ("track", "parcel", "package", "courier", "carrier", "shipment", "waybill", "rastre", "seguim",
+                    "guía", "guia", "envío", "envio", "paquete", "suivi", "colis", "sendung", "paket", "rastreio",
+                    "spedizion", "tracciam", "pakket", "zending", "трек", "отправлен", "посылк", "kargo", "takip",
+                    "تتبع", "شحن", "ट्रैक", "快递", "快遞", "运单", "運單", "物流", "单号", "追跡", "伝票", "송장",
+                    "운송장", "택배")
+
+COUNTRIES: dict[str, tuple[str, ...]] = {
+    "en": ("GB", "US", "AU", "CA", "IE", "NZ", "ZA", "IN", "SG"),
+    "es": ("ES", "MX", "AR", "CO", "CL", "PE", "EC", "UY", "VE"),
+    "fr": ("FR", "BE", "CH", "CA", "LU", "MA"),
+    "de": ("DE", "AT", "CH"),
+    "pt": ("PT", "BR"),
+    "it": ("IT", "CH"),
+    "nl": ("NL", "BE"),
+    "ru": ("RU", "KZ", "BY"),
+    "tr": ("TR",),
+    "ar": ("SA", "AE", "EG", "MA", "DZ", "IQ", "JO", "KW", "QA", "LB"),
+    "hi": ("IN",),
+    "zh": ("CN", "TW", "HK", "SG"),
+    "ja": ("JP",),
+    "ko": ("KR",),
+}
+"""Countries whose telephone numbers the speakers of a language write without a country code."""
+
+LANGUAGE_WORDS: dict[str, tuple[str, ...]] = {
+    "en": ("英文", "английском", "по-английски", "ingles", "engels", "inglese"),
+    "es": ("castellano", "castilian", "испанском", "по-испански", "西文", "西班牙文", "西语", "espanol"),
+    "fr": ("法文", "французском", "по-французски", "frances"),
+    "de": ("德文", "немецком", "по-немецки", "aleman"),
+    "pt": ("葡文", "葡语", "brazilian portuguese", "brazilian", "brasileiro", "portugues"),
+    "it": ("意大利文", "意语", "итальянском"),
+    "nl": ("荷兰文", "flemish", "vlaams", "holandés", "hollands", "голландском"),
+    "ru": ("俄文", "русском", "по-русски"),
+    "tr": ("土语", "土耳其文", "турецком"),
+    "ar": ("阿语", "арабском"),
+    "ja": ("日文", "日本语", "japones"),
+    "ko": ("韩文", "韓文", "한국말"),
+    "zh": ("中文", "汉语", "漢語", "华语", "華語", "普通话", "mandarin", "mandarín", "mandarim", "putonghua", "国语",
+           "китайском", "по-китайски"),
+    "zh-Hans": ("简体中文", "简体", "简中", "chino simplificado", "simplified chinese"),
+    "zh-Hant": ("繁体中文", "繁體中文", "繁体", "繁體", "繁中", "chino tradicional", "traditional chinese"),
+}
+"""How languages are called besides their CLDR names."""
+
+EVERYWHERE = (
+    "no", "ok", "okay", "okey", "okk", "k", "kk", "oki", "okis", "hm", "hmm", "mm", "mmm", "ah", "oh", "eh", "haha",
+    "hahaha", "jaja", "jajaja", "lol", "xd", "wow", "omg", "pls", "plz", "tracking", "email", "e-mail",
+    "mail", "iban", "pin", "sms", "app", "pdf", "usb", "paypal", "visa", "mastercard", "dhl", "ups", "fedex",
+    "gls", "tnt", "usps", "instagram", "facebook", "whatsapp", "telegram", "slack", "google", "amazon",
+    "iphone", "ipad", "samsung", "pro", "max", "mini", "plus", "air", "online", "xs", "s", "m", "l", "xl",
+    "xxl", "xxxl", "n", "x", "eur", "usd", "gbp", "cny", "eu", "uk", "us", "chat", "bot", "stop", "spam",
+    "test", "id", "no.", "nr",
+)
+"""Said in every language of a chat, so they say nothing about which one it is."""

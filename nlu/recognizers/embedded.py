@@ -1,0 +1,137 @@
+"""The recogniser that runs inside the product's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from bot.config import Config
+from bot.contracts import Entity, LanguageGuess, Parse
+from nlu import store, vectors
+from nlu.classifier import IntentClassifier, for_vectors
+from nlu.detectors import LangdetectDetector, StatisticalDetector
+from nlu.entities import EntityExtractor
+from nlu.features import char_ngrams
+from nlu.language import LanguageIdentifier
+from nlu.text import clean, fold
+from nlu.train import ensure_model_sync
+
+_PAYLOAD = re.compile(r"^/(?P<intent>[^\s{}@/]+)(?:@\d*\.?\d+)?\s*(?P<data>\{.*\})?\s*$", re.DOTALL)
+_WORDS = re.compile(r"[^\W_]")
+
+
+def parse_payload(text: str, intents: Collection[str]) -> Parse | None:
+    """Read Rasa's payload form ``/intent{"entity": "value"}`` exactly; None for anything else.
+
+    An unknown intent or broken JSON is ordinary text. A list gives one entity for each value. An
+    entity's place is that of the JSON object, from which its value was read.
+    """
+    match = _PAYLOAD.match(text)
+    if match is None or match["intent"] not in intents:
+        return None
+    try:
+        data = json.loads(match["data"] or "{}")
+    except (ValueError, RecursionError):
+        return None
+    start, end = match.span("data") if match["data"] else (len(text), len(text))
+    entities = tuple(
+        Entity(str(name), _string(value), start, end, 1.0, "payload")
+        for name, values in data.items()
+        for value in (values if isinstance(values, list) else [values])
+        if value is not None
+    )
+    guess = LanguageGuess("", 0.0, reason="a button, not words")
+    return Parse(text, match["intent"], 1.0, ((match["intent"], 1.0),), entities, guess)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class EmbeddedRecognizer:
+    """Implements :class:`bot.contracts.Recognizer` with a trained model in memory.
+
+    Reading a message takes some milliseconds of computation, which happen in one thread of its own:
+    the event loop stays free, and the parts that are not safe for two threads are safe.
+    """
+
+    def __init__(self, config: Config, model: store.Model) -> None:
+        settings = config.settings
+        self._zone = ZoneInfo(settings.shop.timezone)
+        self._classifier: IntentClassifier = model.classifier
+        self._encoder = vectors.load(config.models_dir) if model.classifier.uses_vectors else None
+        self._extractor = EntityExtractor(settings.shop, settings.languages, model.tables, model.tagger)
+        alone = settings.recognizer.language_detector == "langdetect"
+        detector = LangdetectDetector() if alone else StatisticalDetector(config.models_dir)
+        self.identifier = LanguageIdentifier(model.language, detector, detector_alone=alone)
+        self.intents = frozenset(model.intents)
+        self.report = model.report
+        # A message is too little work to share: on a busy machine BLAS threads wait for one another
+        # five times longer than one of them needs.
+        self._limits = threadpool_limits(1, user_api="blas")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recognizer")
+
+    @classmethod
+    def load(cls, config: Config, progress: Callable[[float, str], None] | None = None) -> EmbeddedRecognizer:
+        """Load the model for the present files; train it first where it is missing or damaged.
+
+        Raises:
+            ConfigError: the training data cannot be used.
+            TrainingError: training failed.
+        """
+        path = store.model_path(config)
+        try:
+            return cls(config, store.load(path))
+        except store.DamagedModelError:
+            path = ensure_model_sync(config, progress)
+        return cls(config, store.load(path))
+
+    async def parse(self, text: str) -> Parse:
+        """Understand one message; see :class:`bot.contracts.Recognizer`."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.parse_sync, text)
+
+    def warm_up(self) -> None:
+        """Load what is otherwise loaded at the first message that needs it (half a second)."""
+        self._thread.submit(self.identifier.warm_up)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def parse_sync(self, text: str, now: datetime | None = None) -> Parse:
+        """As :meth:`parse`, in the calling thread. ``now`` is what relative dates refer to."""
+        if text.startswith("/") and (pressed := parse_payload(text, self.intents)):
+            return pressed
+        cleaned = clean(text)
+        if not cleaned:
+            return Parse(text, "", 0.0, language=LanguageGuess("", 0.0, reason="no words to judge by"))
+        guess = self.identifier.identify(cleaned)
+        entities = self._extractor.extract(text, today=self._today(now), language=guess.language)
+        ranking = self._rank(cleaned)
+        intent, confidence = ranking[0] if ranking else ("", 0.0)
+        return Parse(text, intent, confidence, ranking, entities, guess)
+
+    def _today(self, now: datetime | None) -> date:
+        return (now or datetime.now(self._zone)).date()
+
+    def _rank(self, cleaned: str) -> tuple[tuple[str, float], ...]:
+        classifier = self._classifier
+        support = 1.0
+        if not _WORDS.search(cleaned):
+            # Emoji and signs: as far as examples have used them, they mean what they meant there.
+            _, _, support = classifier.chars.weigh(char_ngrams(fold(cleaned)))
+            if not support:
+                return ()
+        vector = self._encoder.encode([for_vectors(cleaned)])[0] if self._encoder is not None else None
+        scores = classifier.probabilities(cleaned, vector) * np.float32(support)
+        order = np.argsort(-scores, kind="stable")
+        return tuple((classifier.intents[place], round(float(scores[place]), 6)) for place in order.tolist())

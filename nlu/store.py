@@ -1,0 +1,215 @@
+"""Trained models on disk: found by the content they were made from, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.config import Config
+from nlu import detectors, vectors
+from nlu.classifier import IntentClassifier
+from nlu.entities import Tables
+from nlu.language import LanguageModel
+from nlu.sequence import Tagger
+from nlu.training_data import data_files
+
+FORMAT = 3
+"""Raise it when training or the files of a model change, so that old models are made anew."""
+
+KEPT = 3
+_PACKAGES = ("babel", "numpy", "python-crfsuite", "scikit-learn")
+_MANIFEST, _ARRAYS, _TAGGER = "model.json", "arrays.npz", "entities.crfsuite"
+_NAME = re.compile(r"^[0-9a-f]{64}$")
+
+
+class DamagedModelError(Exception):
+    """A stored model cannot be read; train again."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that training makes. ``report`` holds the figures measured while training."""
+
+    classifier: IntentClassifier
+    language: LanguageModel
+    tables: Tables
+    intents: tuple[str, ...]
+    report: dict[str, Any]
+    tagger: Tagger | None = None
+
+
+def uses_vectors(config: Config) -> bool:
+    """Whether sentence vectors are wanted and installed."""
+    return config.settings.recognizer.vectors == "auto" and bool(vectors.installed_version())
+
+
+def content_hash(config: Config) -> str:
+    """The name of the model that belongs to the files as they are now; reads bytes, parses nothing.
+
+    Raises:
+        ConfigError: a configured language has no training data.
+    """
+    digest = hashlib.sha256()
+
+    def add(name: str, content: bytes) -> None:
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+
+    shop = config.settings.shop
+    settings = {
+        "format": FORMAT,
+        "languages": config.settings.languages,
+        "order_number": [shop.order_number_pattern, shop.order_number_example],
+        "country": shop.country,
+        "vectors": vectors.installed_version() if uses_vectors(config) else "",
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+    add("settings", json.dumps(settings, sort_keys=True).encode())
+    domain = config.home / "domain.yml"
+    add("domain.yml", domain.read_bytes() if domain.is_file() else b"")
+    for path, _ in data_files(config):
+        add(path.relative_to(config.home).as_posix(), path.read_bytes())
+    return digest.hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def model_path(config: Config) -> Path:
+    """Where the model for the present files is, or will be."""
+    return config.models_dir / content_hash(config)
+
+
+@contextlib.contextmanager
+def training_lock(models_dir: Path) -> Iterator[None]:
+    """Held by the one process that trains; a second one waits, and then finds the model made."""
+    models_dir.mkdir(parents=True, exist_ok=True)
+    with (models_dir / ".lock").open("wb") as handle:
+        try:
+            import fcntl
+        except ImportError:  # not a Unix: both train, and the second result is dropped
+            yield
+            return
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def save(model: Model, path: Path, tagger_file: Path | None) -> None:
+    """Write a model beside its place and move it there; one that is there already stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="tmp-", dir=path.parent))
+    try:
+        arrays: dict[str, Any] = {**model.classifier.arrays(), **model.language.arrays()}
+        np.savez(work / _ARRAYS, **arrays)
+        if tagger_file is not None:
+            shutil.move(tagger_file, work / _TAGGER)
+        manifest = {
+            "format": FORMAT,
+            "labels": model.classifier.intents,
+            "intents": model.intents,
+            "languages": model.language.languages,
+            "tables": model.tables.to_json(),
+            "report": model.report,
+            "files": {file.name: _checksum(file) for file in sorted(work.iterdir())},
+        }
+        (work / _MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")
+        try:
+            work.rename(path)
+        except OSError:
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    _remove_old(path)
+
+
+def _checksum(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _remove_old(newest: Path) -> None:
+    """Keep the models used last; also clear away what a killed training left behind."""
+    folders = [item for item in newest.parent.iterdir() if item.is_dir()]
+    models = sorted(
+        (item for item in folders if _NAME.match(item.name) and item != newest),
+        key=lambda item: item.stat().st_mtime,
+        reverse=True,
+    )
+    current = (f"vectors-{vectors.installed_version()}", detectors.folder_name())
+    stale = [item for item in folders if item.name.startswith(("vectors-", "detector-")) and item.name not in current]
+    for item in [*models[KEPT - 1 :], *stale]:
+        shutil.rmtree(item, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Take a damaged model out of the way."""
+    aside = path.with_name(f"tmp-damaged-{os.getpid()}-{path.name[:8]}")
+    with contextlib.suppress(OSError):
+        path.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a whole, undamaged model is there."""
+    try:
+        _manifest(path)
+    except DamagedModelError:
+        return False
+    return True
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((path / _MANIFEST).read_text(encoding="utf-8"))
+        files = manifest["files"]
+        if manifest["format"] != FORMAT or _ARRAYS not in files:
+            raise ValueError("made by another version")
+        for name, expected in files.items():
+            if _checksum(path / name) != expected:
+                raise ValueError(f"{name} has changed since it was written")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedModelError(f"{path.name[:12]}: {error}") from error
+    return manifest
+
+
+def load(path: Path) -> Model:
+    """Read a model.
+
+    Raises:
+        DamagedModelError: it is missing, incomplete or changed.
+    """
+    manifest = _manifest(path)
+    try:
+        with np.load(path / _ARRAYS, allow_pickle=False) as arrays:
+            classifier = IntentClassifier.from_arrays(tuple(manifest["labels"]), arrays)
+            language = LanguageModel.from_arrays(tuple(manifest["languages"]), arrays)
+        model = Model(
+            classifier=classifier,
+            language=language,
+            tables=Tables.from_json(manifest["tables"]),
+            intents=tuple(manifest["intents"]),
+            report=dict(manifest["report"]),
+            tagger=Tagger(path / _TAGGER) if _TAGGER in manifest["files"] else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DamagedModelError(f"{path.name[:12]}: {error}") from error
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return model

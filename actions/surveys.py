@@ -28,7 +28,7 @@ async def give_feedback(context: Context) -> Outcome:
     return Outcome(start=("answer_survey", {"survey": str(survey.id)}))
 
 
-@action("answer_survey", optional=("rating", "comment"), resumable=False)
+@action("answer_survey", optional=("rating",), resumable=False)
 async def answer_survey(context: Context) -> Outcome:
     """Keep the rating as soon as it is given, then ask for a comment."""
     survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
@@ -39,11 +39,6 @@ async def answer_survey(context: Context) -> Outcome:
     score = score_of(context.slots["rating"])
     if score is None:
         return Outcome((Reply("utter_invalid_rating"),), ask="rating", clear=("rating",))
-    if context.slots.get("comment"):
-        survey.comment = context.slots["comment"]
-        return Outcome((Reply("utter_survey_thanks_comment"),))
-    if "comment" in context.slots:
-        return Outcome((Reply("utter_survey_thanks"),))
     answer = await surveys.rate(context.session, survey, score)
     if answer is Answer.UNKNOWN:
         return Outcome((Reply("utter_choice_gone"),))
@@ -51,4 +46,14 @@ async def answer_survey(context: Context) -> Outcome:
         return Outcome((Reply("utter_survey_late"),))
     if answer is Answer.CHANGED:
         return Outcome((Reply("utter_survey_changed", {"rating": score}),))
-    return Outcome(ask="comment")
+    return Outcome(start=("survey_comment", {"survey": str(survey.id)}))
+
+
+@action("survey_comment", optional=("comment",), resumable=False)
+async def survey_comment(context: Context) -> Outcome:
+    """Keep the comment, if there is one."""
+    survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
+    if survey is None or not context.slots.get("comment"):
+        return Outcome((Reply("utter_survey_thanks"),))
+    survey.comment = context.slots["comment"]
+    return Outcome((Reply("utter_survey_thanks_comment"),))

@@ -33,6 +33,7 @@ from bot.services import timers
 from bot.services.customers import is_verified
 from bot.storage import Database, now, signal
 from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
+from bot.texts import Rendered
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +215,7 @@ class Engine:
         if foreign and not heard.pressed and not event.attachments:
             replies = self._foreign(heard.parse, replies)
         language = self._voice.language(conversation)
-        rendered = [self._voice.texts.render(reply, language, state.turn) for reply in replies]
+        rendered = joined([self._voice.texts.render(reply, language, state.turn) for reply in replies])
         offered = [button for message in rendered for button in (*message.buttons, *message.quick_replies)]
         state = replace(state, buttons=tuple((button.title, button.payload) for button in offered))
         conversation.state = state.to_json()
@@ -333,6 +334,21 @@ class Engine:
             await session.flush()
             if not stored:
                 await timers.schedule(session, FETCH_FILE, now(), {"file": file.id}, key=f"{FETCH_FILE}:{file.id}")
+
+
+def joined(messages: list[Rendered]) -> list[Rendered]:
+    """Texts that follow each other become one message, up to the first that has buttons or a file.
+
+    One message is easier to read than three, and platforms allow about one a second.
+    """
+    whole: list[Rendered] = []
+    for message in messages:
+        before = whole[-1] if whole else None
+        if before is None or before.buttons or before.quick_replies or before.media:
+            whole.append(message)
+        else:
+            whole[-1] = replace(message, text=f"{before.text}\n{message.text}")
+    return whole
 
 
 def match_language(locale: str, languages: tuple[str, ...]) -> str:

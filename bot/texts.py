@@ -84,7 +84,7 @@ def read_catalogue(path: Path, language: str) -> Catalog:
         raise ConfigError(Problem(name, 0, f"the translation into {language} is missing")) from None
     except pofile.PoFileError as error:
         raise ConfigError(
-            Problem(name, getattr(error, "lineno", 0) or 0, f"not a gettext catalogue: {error}")
+            Problem(name, (getattr(error, "lineno", None) or 0) + 1, f"not a gettext catalogue: {error}")
         ) from None
 
 

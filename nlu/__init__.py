@@ -1,0 +1,1 @@
+"""Understanding messages: language, intent, entities; training and measuring the recogniser."""

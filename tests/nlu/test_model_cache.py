@@ -182,6 +182,17 @@ def test_create_trains_when_nothing_is_there(project: Project) -> None:
     assert recognizer.parse_sync("track my parcel please").intent == "track_order"
 
 
+def test_many_examples_are_solved_on_a_sample(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the exact limit the model rests on some of the examples and still knows the others."""
+    monkeypatch.setattr("nlu.fit.EXACT", 10)
+    monkeypatch.setattr("nlu.fit.ANCHORS", 14)
+    path = train(project())
+    recognizer = EmbeddedRecognizer(project(), store.load(path))
+    for text, intent in {"hello there": "greet", "hola": "greet", "where is my order": "track_order"}.items():
+        assert recognizer.parse_sync(text).intent == intent
+    assert recognizer.report["held_out_accuracy"]["all"] > 0.3
+
+
 def test_one_intent_is_not_enough(project: Project) -> None:
     """Too little data is explained instead of failing inside a library."""
     config = project({"en/a.yml": "nlu:\n  - intent: greet\n    examples: |\n      - hi\n"}, languages=("en",))

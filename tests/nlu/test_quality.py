@@ -52,12 +52,11 @@ def test_overall_figures(report: Report) -> None:
         assert report.entities[entity]["f1"] >= floor, entity
 
 
-def test_figures_leave_out_what_training_has_seen(report: Report) -> None:
-    """Messages that stand in the training data too are counted, but prove nothing."""
+def test_no_evaluation_message_is_in_the_training_data(report: Report) -> None:
+    """Not even with other case, accents or punctuation: what was learnt by heart proves nothing."""
     messages = load_messages(load_config(ROOT, env={}))
-    fresh = [message for message in messages if not message.seen]
-    assert (report.messages, report.seen) == (len(fresh), len(messages) - len(fresh))
-    assert len(fresh) >= 0.75 * len(messages)
+    assert [message.text for message in messages if message.seen] == []
+    assert (report.messages, report.seen) == (len(messages), 0)
 
 
 def test_the_report_is_shown_and_exported(report: Report) -> None:

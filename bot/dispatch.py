@@ -117,6 +117,8 @@ class Dispatcher:
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._results: asyncio.Queue[tuple[list[_Result], asyncio.Future[None]]] = asyncio.Queue()
         self._stopping = False
+        # Whether the last look left lanes out because they were busy: their end then brings another look.
+        self._passed_over = False
 
     async def run(self) -> None:
         """Send for ever; ends only by cancellation, and then gives back what it holds."""
@@ -165,7 +167,7 @@ class Dispatcher:
         if room <= 0 or not self._connectors:
             return False
         if not woken:
-            async with self._database.read() as session:
+            async with self._database.glance() as session:
                 if not await self._due(session, 1):
                     return False
         async with self._database.begin() as session:
@@ -179,7 +181,8 @@ class Dispatcher:
 
     def _lane_done(self, lane: int, _done: asyncio.Task[None]) -> None:
         self._lanes.pop(lane, None)
-        self._database.hub.notify(TOPIC)
+        if self._passed_over:
+            self._database.hub.notify(TOPIC)
 
     async def _due(self, session: AsyncSession, count: int) -> list[int]:
         """Conversations whose first open message is due and not leased."""
@@ -205,6 +208,7 @@ class Dispatcher:
             .limit(count)
             .with_for_update(skip_locked=True, of=Outbox)
         )
+        self._passed_over = bool(self._lanes)
         if busy := list(self._lanes):
             query = query.where(Outbox.conversation_id.not_in(busy))
         return list(await session.scalars(query))

@@ -152,19 +152,18 @@ class Engine:
             False when there was nothing to do: someone else has it, or an earlier one comes first.
         """
         async with self._database.begin() as session:
-            conversation = await session.scalar(
-                select(Conversation).where(Conversation.id == conversation_id).with_for_update(skip_locked=True)
-            )
-            if conversation is None:
-                return False
-            row = await session.scalar(
-                select(Inbox)
-                .where(Inbox.conversation_id == conversation_id, Inbox.status == InboxStatus.PENDING)
+            found = await session.execute(
+                select(Conversation, Inbox)
+                .join(Inbox, Inbox.conversation_id == Conversation.id)
+                .where(Conversation.id == conversation_id, Inbox.status == InboxStatus.PENDING)
                 .order_by(Inbox.id)
                 .limit(1)
+                .with_for_update(skip_locked=True)
             )
-            if row is None or row.id != inbox_id:
+            head = found.one_or_none()
+            if head is None or head.Inbox.id != inbox_id:
                 return False
+            conversation, row = head
             await self._converse(session, conversation, row, heard)
             row.status, row.handled_at, row.error = InboxStatus.DONE, now(), ""
             signal(session, f"inbox:{row.id}", TOPIC)

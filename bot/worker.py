@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 1.0
 STOP_SECONDS = 10.0
 MAX_CONVERSATIONS = 32
+FOUND_AT_ONCE = 128
 AT_ONCE = 8
 # A message that fails this often is set aside, so that the ones behind it are answered.
 MAX_ATTEMPTS = 3
@@ -66,6 +68,7 @@ class InboxWorker:
         self._engine = engine
         self._settings = settings
         self._busy: dict[int, asyncio.Task[None]] = {}
+        self._found: deque[tuple[int, int, dict[str, Any]]] = deque()
 
     async def run(self) -> None:
         """Handle events for ever; on cancellation, finish what has been begun."""
@@ -73,40 +76,48 @@ class InboxWorker:
             with self._database.hub.watch(TOPIC) as waiting:
                 while True:
                     try:
-                        await self._pump()
+                        await self._look()
                     except StorageError as error:
                         log.error("handling pauses: %s", error)
                     await wait(waiting, IDLE_SECONDS)
         finally:
+            self._found.clear()
             await _gather(set(self._busy.values()))
 
-    async def _pump(self) -> None:
-        """Start handling every conversation that has something due and is not being handled here."""
-        room = MAX_CONVERSATIONS - len(self._busy)
-        if room <= 0:
+    async def _look(self) -> None:
+        """Find the conversations that have something due, and start on as many as may run at once."""
+        if self._found or len(self._busy) >= MAX_CONVERSATIONS:
+            # Enough to do: the end of one of them brings the next look.
+            self._start()
             return
         first = select(func.min(Inbox.id).label("id")).where(Inbox.status == InboxStatus.PENDING)
         if self._busy:
             first = first.where(Inbox.conversation_id.not_in(list(self._busy)))
         heads = first.group_by(Inbox.conversation_id).subquery()
-        async with self._database.read() as session:
-            rows = (
-                await session.execute(
-                    select(Inbox.id, Inbox.conversation_id, Inbox.event)
-                    .join(heads, heads.c.id == Inbox.id)
-                    .where(Inbox.due_at <= now())
-                    .order_by(Inbox.id)
-                    .limit(room)
-                )
-            ).all()
-        for inbox_id, conversation_id, event in rows:
-            task = asyncio.create_task(self._handle(inbox_id, conversation_id, event))
-            self._busy[conversation_id] = task
-            task.add_done_callback(partial(self._done, conversation_id))
+        async with self._database.glance() as session:
+            rows = await session.execute(
+                select(Inbox.id, Inbox.conversation_id, Inbox.event)
+                .join(heads, heads.c.id == Inbox.id)
+                .where(Inbox.due_at <= now())
+                .order_by(Inbox.id)
+                .limit(FOUND_AT_ONCE)
+            )
+            self._found.extend((row.id, row.conversation_id, row.event) for row in rows)
+        self._start()
+
+    def _start(self) -> None:
+        while self._found and len(self._busy) < MAX_CONVERSATIONS:
+            inbox_id, conversation_id, event = self._found.popleft()
+            if conversation_id not in self._busy:
+                task = asyncio.create_task(self._handle(inbox_id, conversation_id, event))
+                self._busy[conversation_id] = task
+                task.add_done_callback(partial(self._done, conversation_id))
 
     def _done(self, conversation_id: int, _task: asyncio.Task[None]) -> None:
         self._busy.pop(conversation_id, None)
-        self._database.hub.notify(TOPIC)
+        self._start()
+        if not self._found:
+            self._database.hub.notify(TOPIC)
 
     async def _handle(self, inbox_id: int, conversation_id: int, event: dict[str, Any]) -> None:
         try:

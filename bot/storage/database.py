@@ -18,9 +18,10 @@ from typing import Any
 import sqlalchemy.exc
 from sqlalchemy import event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from bot.contracts import LinguadeskError
+from bot.storage import inline
 
 log = logging.getLogger(__name__)
 
@@ -106,18 +107,26 @@ class Database:
             options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
         else:
             options.update(pool_size=10, max_overflow=20, pool_pre_ping=True)
+        self.engine = self._engine(options)
+        # Writing and glancing look rows up by key; reading may search. See bot.storage.inline.
+        quick = self._engine(_in_place(options)) if self.is_sqlite else self.engine
+        self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._sessions = async_sessionmaker(quick, expire_on_commit=False, autoflush=False)
+        self._engines = {self.engine, quick}
+        self._writing = asyncio.Lock()
+        self._listener: asyncio.Task[None] | None = None
+
+    def _engine(self, options: dict[str, Any]) -> AsyncEngine:
         try:
-            self.engine = create_async_engine(self.url, **options)
+            engine = create_async_engine(self.url, **options)
         except ModuleNotFoundError as error:
             raise StorageError(
                 f"the database driver {error.name} is not installed; install linguadesk[postgres]"
             ) from None
         if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _sqlite_settings)
-            event.listen(self.engine.sync_engine, "begin", _sqlite_begin)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._writing = asyncio.Lock()
-        self._listener: asyncio.Task[None] | None = None
+            event.listen(engine.sync_engine, "connect", _sqlite_settings)
+            event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        return engine
 
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
@@ -143,10 +152,19 @@ class Database:
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A read-only view of one moment; nothing written in it is kept."""
-        async with self._sessions() as session:
+        async with self._readers() as session:
             with _explained(self.url.render_as_string(hide_password=True)):
                 await session.connection(execution_options={"linguadesk_read": True})
                 # Closing the session ends the transaction; a rollback would also empty the objects read.
+                yield session
+
+    @contextlib.asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """As :meth:`read`, for look-ups by an index that take microseconds: on SQLite they run at once,
+        where :meth:`read` leaves the event loop free for as long as a query may take."""
+        async with self._sessions() as session:
+            with _explained(self.url.render_as_string(hide_password=True)):
+                await session.connection(execution_options={"linguadesk_read": True})
                 yield session
 
     async def connection(self) -> AsyncConnection:
@@ -165,7 +183,8 @@ class Database:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
             self._listener = None
-        await self.engine.dispose()
+        for engine in self._engines:
+            await engine.dispose()
 
     async def _listen(self) -> None:
         """Hold one connection that listens; after a loss, connect again. Pollers cover the gap."""
@@ -185,6 +204,10 @@ class Database:
     def _heard(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
         for topic in payload.split("\n"):
             self.hub.notify(topic)
+
+
+def _in_place(options: dict[str, Any]) -> dict[str, Any]:
+    return options | {"connect_args": options["connect_args"] | {"async_creator_fn": inline.connect}}
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:

@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from actions.registry import action
 from bot.contracts import Reply, TextKey
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services import tickets
+from bot.state import Outcome
 from bot.storage.models import Severity, Ticket, TicketType
 
 
@@ -26,7 +26,7 @@ async def _open(context: Context, kind: TicketType) -> Outcome:
     return Outcome((Reply("utter_ticket_opened", {"ticket": ticket.number}),))
 
 
-@action("open_complaint", optional=("order_number", "photo"))
+@action("open_complaint", optional=("order_number", "description", "photo"))
 async def open_complaint(context: Context) -> Outcome:
     """Open a ticket with type, severity, order, description and photo."""
     said = context.slots.get("complaint_type", "")
@@ -35,7 +35,7 @@ async def open_complaint(context: Context) -> Outcome:
     return await _open(context, TicketType(said))
 
 
-@action("payment_problem", optional=("order_number", "photo"))
+@action("payment_problem", optional=("order_number", "description", "photo"))
 async def payment_problem(context: Context) -> Outcome:
     """A ticket about money; its type needs no question."""
     return await _open(context, TicketType.BILLING)

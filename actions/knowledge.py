@@ -28,11 +28,15 @@ class Answer:
     general: str
     topics: tuple[Topic, ...] = ()
 
-    def to(self, question: str) -> str:
-        """The topic's answer with the longest matching word, or the general one."""
+    def topic(self, question: str) -> str:
+        """The topic's answer with the longest matching word, or ``""``."""
         asked = folded(question)
         hits = [(len(word), topic.answer) for topic in self.topics for word in topic.words if _occurs(word, asked)]
-        return max(hits)[1] if hits else self.general
+        return max(hits)[1] if hits else ""
+
+    def to(self, question: str) -> str:
+        """The best topic's answer, or the general one."""
+        return self.topic(question) or self.general
 
 
 def folded(text: str) -> str:

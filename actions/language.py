@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from actions.registry import action, prompt
 from bot.contracts import Button, Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
+from bot.state import Outcome
 from bot.texts import language_name
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from actions.registry import action, prompt
 from actions.verify import known_customer, known_order
 from bot.contracts import Button, Money, Order, Param, Reply, TextKey
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services.orders import NotCancellable
+from bot.state import Outcome
 
 KNOWN_STATUSES = ("pending", "paid", "processing", "shipped", "delivered", "cancelled", "returned")
 MAX_LINES = 5
@@ -58,17 +59,26 @@ def described(context: Context, order: Order) -> tuple[Reply, ...]:
         if len(order.lines) > MAX_LINES:
             lines.append(TextKey("utter_order_item_more", {"count": len(order.lines) - MAX_LINES}))
         replies.append(Reply("utter_track_lines", {"lines": lines}))
+    if status == "delivered":
+        payload = f'/open_complaint{{"complaint_type": "not_delivered", "order_number": "{order.number}"}}'
+        replies[-1] = replace(replies[-1], buttons=(Button(TextKey("utter_not_received"), payload),))
     return tuple(replies)
 
 
 @prompt("order_number")
 async def ask_order_number(context: Context, intent: str) -> Reply:
     """Ask which order; a verified customer can choose among the latest."""
-    optional = intent in ("open_complaint", "payment_problem")
+    optional = intent in ("open_complaint", "payment_problem", "export_data", "delete_data")
     if context.verified and context.conversation.customer_id is not None:
         orders = await context.orders.of_customer(context.conversation.customer_id, 4)
         if orders:
-            buttons = tuple(Button(item.number, f'/inform{{"order_number": "{item.number}"}}') for item in orders)
+            buttons = tuple(
+                Button(
+                    TextKey("utter_order_choice", summary(context, item)),
+                    f'/inform{{"order_number": "{item.number}"}}',
+                )
+                for item in orders
+            )
             if optional:
                 buttons += (Button(TextKey("utter_skip"), "/deny"),)
             return Reply("utter_ask_order_number_known", buttons=buttons)
@@ -81,7 +91,7 @@ async def track_order(context: Context) -> Outcome:
     order = await known_order(context)
     if isinstance(order, Outcome):
         return order
-    return Outcome(described(context, order))
+    return Outcome(described(context, order), about=order.number)
 
 
 @action("list_orders", implied=("order_number", "contact"))
@@ -105,18 +115,27 @@ async def cancel_order(context: Context) -> Outcome:
         return order
     params = summary(context, order)
     if context.decision == "no":
-        return Outcome((Reply("utter_order_kept", params),))
+        return Outcome((Reply("utter_order_kept", params),), about=order.number)
     if order.status == "cancelled":
-        return Outcome((Reply("utter_already_cancelled", params),))
+        return Outcome((Reply("utter_already_cancelled", params),), about=order.number)
     if order.status not in context.settings.orders.cancellable:
-        return Outcome((Reply("utter_cannot_cancel", params),))
+        if "remembered" in context.slots and await _others_cancellable(context):
+            # Not said which: hardly the one that cannot be cancelled.
+            return Outcome(ask="order_number", clear=("order_number", "remembered"))
+        return Outcome((Reply("utter_cannot_cancel", params),), about=order.number)
     if context.decision != "yes":
         return context.confirmation("utter_confirm_cancel_order", params, "utter_yes_cancel", "utter_no_keep")
     try:
         cancelled = await context.orders.cancel(order.number)
     except NotCancellable:
         return Outcome((Reply("utter_cannot_cancel", params),))
-    return Outcome((Reply("utter_order_cancelled", summary(context, cancelled)),))
+    return Outcome((Reply("utter_order_cancelled", summary(context, cancelled)),), about=order.number)
+
+
+async def _others_cancellable(context: Context) -> bool:
+    customer = context.conversation.customer_id
+    orders = await context.orders.of_customer(customer) if customer is not None else ()
+    return any(order.status in context.settings.orders.cancellable for order in orders)
 
 
 @action("refund_status", implied=("contact",))
@@ -125,4 +144,4 @@ async def refund_status(context: Context) -> Outcome:
     order = await known_order(context)
     if isinstance(order, Outcome):
         return order
-    return Outcome((Reply("utter_refund_status", summary(context, order)),))
+    return Outcome((Reply("utter_refund_status", summary(context, order)),), about=order.number)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from actions.registry import action
 from bot.contracts import Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services import handoff
+from bot.state import Outcome
 
 
 @action("talk_to_human")

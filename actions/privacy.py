@@ -5,9 +5,9 @@ from __future__ import annotations
 from actions.registry import action
 from actions.verify import known_customer
 from bot.contracts import Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services import privacy
+from bot.state import Outcome
 
 NOBODY = ("order_number", "contact")
 
@@ -15,6 +15,9 @@ NOBODY = ("order_number", "contact")
 async def _identified(context: Context) -> Outcome | None:
     """Someone without an order may skip the question; then the request covers this chat only."""
     if not context.slots.get("order_number"):
+        if context.conversation.customer_id is not None and not context.verified:
+            # The chat was linked once: its request covers the customer's record, so it is proved anew.
+            return Outcome(ask="order_number", clear=("order_number",))
         return None
     return await known_customer(context)
 
@@ -28,7 +31,7 @@ async def export_data(context: Context) -> Outcome:
     return Outcome((Reply("utter_export_ready", media=(media,)),))
 
 
-@action("delete_data", optional=NOBODY, implied=NOBODY)
+@action("delete_data", optional=NOBODY, implied=NOBODY, resumable=False)
 async def delete_data(context: Context) -> Outcome:
     """Erase the customer's data, after a yes."""
     if context.decision == "no":

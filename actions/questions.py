@@ -5,8 +5,8 @@ from __future__ import annotations
 from actions.knowledge import Answer
 from actions.registry import action
 from bot.contracts import Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
+from bot.state import Outcome
 
 
 @action("ask_shipping", "ask_payment_methods", "ask_return_policy", "ask_product", "ask_discount")

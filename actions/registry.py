@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import ModuleType
 
-from bot.dialogue import ActionSpec
 from bot.engine import Action, Actions, Prompt
+from bot.state import ActionSpec
 
 _SPECS = "__linguadesk_actions__"
 _PROMPTS = "__linguadesk_prompts__"

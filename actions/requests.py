@@ -9,9 +9,9 @@ from __future__ import annotations
 from actions.registry import action
 from actions.verify import known_order
 from bot.contracts import Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services import handoff
+from bot.state import Outcome
 
 
 @action(
@@ -30,4 +30,4 @@ async def pass_on(context: Context) -> Outcome:
         return order
     timeout = context.settings.handoff.timeout_minutes
     await handoff.begin(context.session, context.conversation, context.intent, timeout)
-    return Outcome((Reply("utter_request_passed_on", {"number": order.number}),), reset=True)
+    return Outcome((Reply("utter_request_passed_on", {"number": order.number}),), reset=True, about=order.number)

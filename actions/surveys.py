@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from actions.registry import action
 from bot.contracts import Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services import surveys
 from bot.services.surveys import Answer
+from bot.state import Outcome
 
 
 def score_of(text: str) -> int | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.contracts import Order, Reply
-from bot.dialogue import Outcome
 from bot.engine import Context
 from bot.services.customers import Proof, contact_matches, locked, prove
+from bot.state import Outcome
 
 
 async def known_order(context: Context) -> Order | Outcome:
     """The order that was asked about, if it may be shown; otherwise what to say or ask instead.
 
     A verified customer gets their own orders by number alone. Any other order needs the contact on
-    it; a wrong one counts as a try.
+    it; a wrong one counts as a try. After a failure number and contact can each be corrected alone.
     """
     number, contact = context.slots.get("order_number", ""), context.slots.get("contact", "")
     settings, country = context.settings.verification, context.settings.shop.country
@@ -20,19 +22,26 @@ async def known_order(context: Context) -> Order | Outcome:
     mine = order is not None and context.verified and order.customer_id == context.conversation.customer_id
     if mine and order is not None and (not contact or contact_matches(order, contact, country)):
         return order
+    if not contact and context.slots.get("tried_for") not in (None, number):
+        contact = context.slots.get("tried", "")
     if not contact:
         if await locked(context.session, context.conversation, number, settings):
             return _locked()
         if context.verified:
             return Outcome((Reply("utter_order_not_yours", {"number": number}),), ask="contact")
         return Outcome(ask="contact")
+    before = context.conversation.customer_id
     proof = await prove(context.session, context.conversation, order, number, contact, settings, country)
     if proof is Proof.OK and order is not None:
+        if before not in (None, order.customer_id):
+            # Someone else from here on: what the one before had begun is not theirs to finish.
+            context.state = replace(context.state, stack=(), about="")
         return order
     if proof is Proof.LOCKED:
         return _locked()
     failed = Reply("utter_verification_failed", {"number": number})
-    return Outcome((failed,), ask="order_number", clear=("order_number", "contact"))
+    remembered = {"tried": contact, "tried_for": number}
+    return Outcome((failed,), ask="contact", clear=("contact",), keep=remembered, silent=True)
 
 
 async def known_customer(context: Context) -> Outcome | None:

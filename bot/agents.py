@@ -14,6 +14,7 @@ from bot.contracts import Author, Owner, Reply, TextKey
 from bot.outbox import Voice
 from bot.services import handoff, surveys, tickets
 from bot.services.handoff import HandoffError
+from bot.state import State
 from bot.storage.models import Conversation, Ticket, TicketStatus, User
 
 MAX_REPLY = 10_000
@@ -41,6 +42,8 @@ async def claim(session: AsyncSession, conversation_id: int, agent: User) -> Non
 async def take_over(session: AsyncSession, conversation_id: int, agent: User, timeout_minutes: int) -> None:
     """Step into a conversation that the bot has, without the customer having asked."""
     conversation = await _locked(session, conversation_id)
+    # What the bot was asking is the agent's now: a later "ok" must not answer it.
+    conversation.state = {}
     await handoff.begin(session, conversation, "agent", timeout_minutes)
     await handoff.claim(session, conversation, agent)
 
@@ -108,6 +111,7 @@ async def set_ticket_status(
     conversation = await _locked(session, ticket.conversation_id)
     if not await tickets.set_status(session, ticket, status, agent.username):
         return ticket
+    conversation.state = State.from_json(conversation.state).interrupted().to_json()
     if status is TicketStatus.RESOLVED:
         await voice.say(session, conversation, Reply("utter_ticket_resolved", {"ticket": ticket.number}))
         if conversation.owner is Owner.BOT:

@@ -77,12 +77,14 @@ KNOWN_ORDERS = (
     ("100240", 1, "paid", 0, (5,)),
     ("100250", 2, "delivered", 9, (2, 2, 7)),
     ("100251", 2, "pending", 0, (0,)),
+    ("100260", 3, "delivered", 12, (3,)),
+    ("100261", 7, "shipped", 5, (1, 4)),
 )
 # What is said in the conversations that fill the desk; each line waits for its answer.
 CONVERSATIONS = (
     ("en", 2, ("hi there", "where is my order 100250?", "emma@example.com", "great, thanks!")),
-    ("es", 0, ("hola, ¿dónde está mi pedido 100234?", "ana@example.com", "¿hacéis envíos a Chile?", "gracias")),
-    ("zh-Hans", 1, ("你好", "我的订单 CN-2024-88121 到哪了？", "li.wei@example.com", "谢谢")),
+    ("es", 3, ("hola, ¿dónde está mi pedido 100260?", "lucas@example.com", "¿hacéis envíos a Chile?", "gracias")),
+    ("zh-Hans", 7, ("你好", "我的订单 100261 到哪了？", "chen.jing@example.com", "谢谢")),
     (
         "en",
         6,

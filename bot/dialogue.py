@@ -9,132 +9,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from bot.config import DialogueSettings, RecognizerSettings
 from bot.contracts import Button, LanguageGuess, Parse, Reply, TextKey
 from bot.domain import Domain
+from bot.state import ActionSpec, Outcome, Run, State, Step, Task, Turn
 
 MAX_STACK = 3
 # A first message fills a free-text slot only when it tells something: shorter ones are mere
 # announcements ("I want to complain"). Wide characters count twice, as a Chinese sentence has few.
 TELLING_LENGTH = 28
-# Typed while a free text is asked for, only these mean something else than the text itself.
-INTERRUPTING = frozenset({"talk_to_human", "change_language", "deny"})
+# Typed while a free text is asked for, only these mean something else than the text itself …
+INTERRUPTING = frozenset({"talk_to_human", "change_language", "deny", "cancel_order"})
+# … but a comment after a rating is nobody's duty: whatever is not praise or thanks is a new subject.
+COMMENTING = frozenset({"thank", "affirm", "give_feedback", "goodbye", "greet", "inform", "out_of_scope", ""})
+FREE_TEXT = frozenset({"description", "details", "comment"})
+# Kept from one question to the next only while it is being proved: a yes must not prove anything anew.
+PROOF = ("contact", "tried", "tried_for")
+# A yes to something irreversible is short and asks nothing back.
+YES_LENGTH = 30
 UNCLEAR = frozenset({"out_of_scope", "inform", "affirm", "deny", ""})
 WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
-
-
-@dataclass(frozen=True, slots=True)
-class ActionSpec:
-    """What the dialogue must know of an action.
-
-    ``optional`` slots can be answered with "no"; ``implied`` slots are not asked of a verified
-    customer; an action that is not ``resumable`` is dropped when the customer changes the subject.
-    """
-
-    intent: str
-    optional: frozenset[str] = frozenset()
-    implied: frozenset[str] = frozenset()
-    resumable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An action being prepared. A slot that is ``""`` was skipped."""
-
-    intent: str
-    slots: dict[str, str] = field(default_factory=dict)
-    asking: str = ""
-    confirming: bool = False
-    token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that a conversation's dialogue remembers between messages; JSON-ready."""
-
-    task: Task | None = None
-    stack: tuple[Task, ...] = ()
-    failed: int = 0
-    offered: bool = False
-    turn: int = 0
-    buttons: tuple[tuple[str, str], ...] = ()
-    carried: dict[str, str] = field(default_factory=dict)
-    language_chosen: bool = False
-    other_language: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The state as JSON-ready data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> State:
-        """Read what :meth:`to_json` wrote; an empty mapping gives a fresh state."""
-        if not data:
-            return cls()
-        return cls(
-            task=Task(**data["task"]) if data["task"] else None,
-            stack=tuple(Task(**item) for item in data["stack"]),
-            failed=data["failed"],
-            offered=data["offered"],
-            turn=data["turn"],
-            buttons=tuple((title, payload) for title, payload in data["buttons"]),
-            carried=data["carried"],
-            language_chosen=data["language_chosen"],
-            other_language=data["other_language"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message of the customer. ``pressed`` says that it is a button, not typed words."""
-
-    parse: Parse
-    pressed: bool = False
-    files: int = 0
-    verified: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """An action to run. ``decision`` is ``yes`` or ``no`` once the customer was asked to confirm."""
-
-    intent: str
-    slots: Mapping[str, str]
-    decision: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What comes next: replies, then the action to run or the slot to ask for."""
-
-    state: State
-    replies: tuple[Reply, ...] = ()
-    run: Run | None = None
-    ask: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an action achieved.
-
-    Args:
-        replies: what to say.
-        ask: a slot that is needed (again): the action runs anew once it is filled.
-        clear: slots that turned out wrong.
-        confirm: whether the last reply asked for a yes or no.
-        start: another action to begin instead, with its slots.
-        reset: forget everything that was going on (a person takes over).
-    """
-
-    replies: tuple[Reply, ...] = ()
-    ask: str = ""
-    clear: tuple[str, ...] = ()
-    confirm: bool = False
-    start: tuple[str, Mapping[str, str]] | None = None
-    reset: bool = False
 
 
 def width(text: str) -> int:
@@ -166,7 +62,8 @@ def choose_language(
     """Which language to answer in, and why.
 
     The language is sticky. It changes on request (then ``state.language_chosen`` is set), and on a
-    clear message in another language; against an explicit choice it takes two of them in a row.
+    clear message in another language; against an explicit choice, or in answer to a question for free
+    text, it takes two of them in a row.
 
     Args:
         state: the dialogue's state.
@@ -180,6 +77,8 @@ def choose_language(
         The language, the state, and the reason in words for the desk.
     """
     clear = bool(guess.language) and guess.confidence >= switch
+    # What is typed where an address or a story is asked for may well be in another language.
+    held = state.language_chosen or (state.task is not None and state.task.asking in FREE_TEXT)
     if not current:
         if clear or (guess.language and not hint):
             return guess.language, state, f"first message: {guess.reason}"
@@ -188,7 +87,7 @@ def choose_language(
         return default, state, "nothing else is known, so the shop's default"
     if not clear or guess.language == current:
         return current, replace(state, other_language="") if clear else state, ""
-    if state.language_chosen and state.other_language != guess.language:
+    if held and state.other_language != guess.language:
         return current, replace(state, other_language=guess.language), ""
     changed = replace(state, other_language="", language_chosen=False)
     return guess.language, changed, f"changed: {guess.reason}"
@@ -233,7 +132,7 @@ class Dialogue:
             if state.task is not None and state.task.intent != "answer_survey":
                 state = self._pushed(state, state.task)
             return self._begin(replace(state, task=None), "answer_survey", slots, turn)
-        if state.offered and intent in ("affirm", "deny"):
+        if state.offered and intent in ("affirm", "deny") and not parse.values("choice"):
             state = replace(state, offered=False, failed=0)
             if intent == "affirm":
                 return self._begin(state, "talk_to_human", {}, turn)
@@ -251,52 +150,94 @@ class Dialogue:
         )
 
     def _confirming(self, state: State, task: Task, turn: Turn) -> Step:
-        intent = turn.parse.intent
-        corrected = self._filled(task, turn)
-        if corrected.keys() & task.slots.keys() and intent != "affirm" and not self._other_task(task, turn):
-            return self._proceed(state, replace(task, slots=task.slots | corrected, confirming=False), turn)
-        if self._understood(turn) and intent in ("affirm", "deny"):
-            decided = replace(state, failed=0)
-            return Step(decided, run=Run(task.intent, task.slots, "yes" if intent == "affirm" else "no"))
-        if self._understood(turn) and intent != "inform":
-            return self._begin(self._paused(state, task, turn), intent, {}, turn)
-        return self._not_understood(state, turn)
+        parse = turn.parse
+        filled = self._filled(task, turn, correcting=True)
+        changed = {name: value for name, value in filled.items() if name in task.slots and task.slots[name] != value}
+        if changed and not self._other_task(task, turn):
+            return self._proceed(state, replace(task, slots=task.slots | filled, confirming=False), turn)
+        if not self._understood(turn):
+            return self._not_understood(state, turn)
+        if parse.intent == "deny":
+            return Step(replace(state, failed=0), run=Run(task.intent, task.slots, "no"))
+        if parse.intent == "affirm":
+            hesitant = width(parse.text) > YES_LENGTH or "?" in parse.text or "？" in parse.text
+            if turn.pressed or not (task.stale or hesitant):
+                return Step(replace(state, failed=0), run=Run(task.intent, task.slots, "yes"))
+            return self._again(state, task)
+        if parse.intent in ("inform", task.intent):
+            return self._again(state, replace(task, slots=task.slots | filled))
+        return self._begin(self._paused(state, task, turn), parse.intent, {}, turn)
+
+    @staticmethod
+    def _again(state: State, task: Task) -> Step:
+        """Have the confirmation asked for once more, now as the last thing that was said."""
+        task = replace(task, confirming=False, stale=False)
+        return Step(replace(state, task=task, failed=0), run=Run(task.intent, task.slots))
 
     def _answering(self, state: State, task: Task, turn: Turn) -> Step:
         slot, parse = task.asking, turn.parse
-        spec = self._spec(task.intent)
-        understood = self._understood(turn)
-        other = self._other_task(task, turn)
         if self._takes_text(task, slot) and parse.text.strip() and not turn.pressed:
-            sure = parse.confidence >= self._recognition.sure
-            if not (sure and parse.intent in INTERRUPTING and width(parse.text) <= TELLING_LENGTH):
+            if not self._interrupts(slot, parse):
                 return self._proceed(state, replace(task, slots=task.slots | {slot: parse.text.strip()}), turn)
         if slot == "photo" and turn.files:
             return self._proceed(state, replace(task, slots=task.slots | {slot: "yes"}), turn)
-        filled = {} if other else self._filled(task, turn)
+        other = self._other_task(task, turn)
+        filled = {} if other else self._filled(task, turn, correcting=True)
         if filled.keys() & ({slot} | set(self._domain.form_of(task.intent))):
             return self._proceed(state, replace(task, slots=task.slots | filled), turn)
+        understood = self._understood(turn)
         if understood and parse.intent == "deny":
-            if slot in spec.optional:
-                return self._proceed(state, replace(task, slots=task.slots | {slot: ""}), turn)
-            return self._cancelled(state)
+            return self._denied(state, task, turn)
+        if understood and parse.intent == "goodbye" and parse.confidence >= self._recognition.sure:
+            return Step(replace(state, task=None, stack=(), failed=0), run=Run("goodbye", {}))
         if understood and parse.intent == "cancel_order" and task.intent != "cancel_order" and not turn.pressed:
             if not parse.values("order_number") and width(parse.text) <= 12:
                 return self._cancelled(state, "utter_cancelled_maybe_order")
-        if understood and parse.intent not in ("inform", "affirm", task.intent):
+        if understood and parse.intent not in ("inform", "affirm", "goodbye", task.intent):
             return self._begin(self._paused(state, task, turn), parse.intent, {}, turn)
         if turn.files and not parse.text.strip():
-            return Step(state, ask=slot)
-        if slot == "photo" and parse.text.strip() and parse.intent != "affirm" and not turn.pressed:
+            return Step(replace(state, photo=True), ask=slot)
+        if not parse.text.strip() or turn.pressed:
+            return self._invalid(state, task, turn)
+        if slot == "complaint_type":
+            # Whatever else was said is the story; what kind of complaint it is, a person can tell.
+            return self._proceed(state, self._told(task, {slot: "other"}, parse), turn)
+        if slot == "photo" and parse.intent != "affirm":
             # Words instead of a photo: more of the story, or an excuse. Neither is lost, nor asked for again.
-            told = "\n".join(filter(None, (task.slots.get("description", ""), parse.text.strip())))
-            return self._proceed(state, replace(task, slots=task.slots | {slot: "", "description": told}), turn)
+            return self._proceed(state, self._told(task, {slot: ""}, parse), turn)
         return self._invalid(state, task, turn)
+
+    @staticmethod
+    def _told(task: Task, slots: dict[str, str], parse: Parse) -> Task:
+        """The task with these slots, and what was said added to the description."""
+        story = [task.slots.get("description", "")]
+        if parse.intent not in ("inform", "deny"):
+            story.append(parse.text.strip())
+        told = "\n".join(filter(None, story))
+        return replace(task, slots=task.slots | slots | ({"description": told} if told else {}))
+
+    def _interrupts(self, slot: str, parse: Parse) -> bool:
+        """Whether words typed where free text is asked for mean something else than the text."""
+        if parse.confidence < self._recognition.sure:
+            return False
+        if slot == "comment":
+            return parse.intent not in COMMENTING
+        short = width(parse.text) <= (12 if parse.intent == "cancel_order" else TELLING_LENGTH)
+        return parse.intent in INTERRUPTING and short and not parse.values("order_number")
+
+    def _denied(self, state: State, task: Task, turn: Turn) -> Step:
+        """ "No" to a question: skipped if it may be, else the end of what was begun."""
+        slot = task.asking
+        if slot in self._spec(task.intent).optional:
+            return self._proceed(state, replace(task, slots=task.slots | {slot: ""}), turn)
+        if turn.pressed:
+            return Step(state, (Reply("utter_choice_gone"),), ask=slot)
+        return self._cancelled(state, "utter_cancelled_no_proof" if slot in ("order_number", "contact") else "")
 
     def _fresh(self, state: State, turn: Turn) -> Step:
         parse = turn.parse
         if turn.files and not parse.text.strip() and not turn.pressed:
-            return Step(replace(state, failed=0), (Reply("utter_file_received"),))
+            return Step(replace(state, failed=0, photo=True), (Reply("utter_file_received"),))
         if not parse.text.strip() and not turn.pressed:
             return Step(state, (Reply("utter_empty"),))
         if self._understood(turn):
@@ -318,18 +259,25 @@ class Dialogue:
         task = state.task
         ours = task is not None and task.intent == run.intent
         if outcome.reset:
-            return Step(State(turn=state.turn, language_chosen=state.language_chosen), outcome.replies)
+            fresh = State(turn=state.turn, language_chosen=state.language_chosen, about=outcome.about or state.about)
+            return Step(fresh, outcome.replies)
+        state = replace(state, about=outcome.about or state.about)
         if outcome.start is not None:
             intent, slots = outcome.start
-            begun = self._begin(self._without_task(state, run.intent), intent, dict(slots), turn)
+            state = self._without_task(state, run.intent)
+            if state.task is not None and self._domain.form_of(intent):
+                state = self._pushed(state, state.task)
+            begun = self._begin(state, intent, dict(slots), turn)
             return replace(begun, replies=outcome.replies + begun.replies)
         if outcome.ask or outcome.confirm:
-            kept = {name: value for name, value in run.slots.items() if name not in outcome.clear}
+            clear = outcome.clear + (PROOF if outcome.confirm else ())
+            kept = {name: value for name, value in run.slots.items() if name not in clear} | dict(outcome.keep)
             token = str(state.turn) if outcome.confirm else ""
-            again = Task(run.intent, kept, outcome.ask, outcome.confirm, token)
-            return Step(replace(state, task=again), outcome.replies, ask=outcome.ask)
+            stale = ours and task is not None and task.stale
+            again = Task(run.intent, kept, outcome.ask, outcome.confirm, token, stale)
+            return Step(replace(state, task=again), outcome.replies, ask="" if outcome.silent else outcome.ask)
         if ours:
-            state = replace(state, task=None)
+            state = replace(state, task=None, photo=state.photo and "photo" not in run.slots)
         return self._resume(state, outcome.replies, turn)
 
     def _resume(self, state: State, replies: tuple[Reply, ...], turn: Turn) -> Step:
@@ -340,7 +288,7 @@ class Dialogue:
             return Step(state, replies)
         title = TextKey(f"utter_title_{state.task.intent}")
         replies = (*replies, Reply("utter_resume", {"task": title}))
-        step = self._proceed(state, replace(state.task, confirming=False), turn)
+        step = self._proceed(state, replace(state.task, confirming=False, stale=True), turn)
         return replace(step, replies=replies + step.replies)
 
     # ------------------------------------------------------------------ pieces
@@ -353,15 +301,19 @@ class Dialogue:
         state = replace(state, failed=0, offered=False)
         task = Task(intent, state.carried | slots if turn.pressed else slots)
         known = self._domain.form_of(intent)
-        task = replace(task, slots={k: v for k, v in task.slots.items() if v or k in slots})
         task = replace(task, slots=task.slots | self._filled(task, turn))
         state = replace(state, carried={})
+        spec = self._spec(intent)
+        if turn.verified and state.about and "order_number" in known and "order_number" not in spec.optional:
+            if "order_number" not in spec.implied and "order_number" not in task.slots:
+                # "Can I cancel it?" is about the order just spoken of; the action may still ask which.
+                task.slots.update(order_number=state.about, remembered="yes")
         for slot in known:
             mapping = self._domain.slots.get(slot)
             told = turn.parse.text.strip()
             if mapping and intent in mapping.from_text_of and not turn.pressed and width(told) >= TELLING_LENGTH:
                 task.slots.setdefault(slot, told)
-            if slot == "photo" and turn.files:
+            if slot == "photo" and (turn.files or state.photo):
                 task.slots.setdefault(slot, "yes")
         if not known:
             return Step(state, run=Run(intent, task.slots))
@@ -378,16 +330,21 @@ class Dialogue:
         task = replace(task, asking="", confirming=False)
         return Step(replace(state, task=task), run=Run(task.intent, task.slots))
 
-    def _filled(self, task: Task, turn: Turn) -> dict[str, str]:
-        """The slots of the task that this message gives a value; the last one said counts."""
+    def _filled(self, task: Task, turn: Turn, *, correcting: bool = False) -> dict[str, str]:
+        """The slots of the task that this message gives a value.
+
+        Of several values the first counts; in a correction ("not 100234, 100235") the last.
+        """
         parse, filled = turn.parse, {}
         wanted = set(self._domain.form_of(task.intent)) | set(task.slots)
-        wanted |= {entity for entity in ("order_number", "ticket_number", "severity") if parse.values(entity)}
+        # Severity colours a complaint wherever it is said; a bare value tells what to ask about next.
+        wanted |= {"severity"} | ({"order_number", "ticket_number", "contact"} if task.intent == "inform" else set())
+        wanted |= {"ticket_number"} if task.intent == "ticket_status" else set()
         for name in wanted:
             slot = self._domain.slots.get(name)
             values = [item.value for item in parse.entities if slot and item.entity in slot.entities]
             if values:
-                filled[name] = values[-1]
+                filled[name] = values[-1 if correcting else 0]
         if task.asking == "contact" and "contact" not in filled:
             # A bare national number looks like an order number; here a telephone number was asked for.
             digits = re.sub(r"\D", "", filled.get("order_number", ""))
@@ -396,11 +353,6 @@ class Dialogue:
         if task.asking == "order_number" and "order_number" not in filled:
             if match := self._order.fullmatch(parse.text.strip().strip(".,!?#")):
                 filled["order_number"] = match.group().upper()
-        if "order_number" in filled and task.slots.get("order_number") not in (None, "", filled["order_number"]):
-            # Another order: what was proved for the first one does not hold for it.
-            filled.setdefault("contact", task.slots.get("contact", ""))
-            if not filled["contact"]:
-                del filled["contact"]
         return filled
 
     def _other_task(self, task: Task, turn: Turn) -> bool:
@@ -430,10 +382,11 @@ class Dialogue:
     @staticmethod
     def _pushed(state: State, task: Task) -> State:
         stack = tuple(item for item in state.stack if item.intent != task.intent)
-        return replace(state, task=None, stack=(*stack, replace(task, confirming=False))[-MAX_STACK:])
+        slots = {name: value for name, value in task.slots.items() if name not in PROOF}
+        return replace(state, task=None, stack=(*stack, replace(task, slots=slots, confirming=False))[-MAX_STACK:])
 
-    def _cancelled(self, state: State, key: str = "utter_cancelled") -> Step:
-        return Step(replace(state, task=None, stack=(), failed=0), (Reply(key),))
+    def _cancelled(self, state: State, key: str = "") -> Step:
+        return Step(replace(state, task=None, stack=(), failed=0), (Reply(key or "utter_cancelled"),))
 
     def _unsure(self, parse: Parse) -> tuple[str, ...]:
         """The two intents between which a message is undecided, or nothing."""

@@ -25,12 +25,13 @@ from bot.contracts import (
     Reply,
     TextKey,
 )
-from bot.dialogue import ActionSpec, Dialogue, Outcome, Run, State, Step, Turn, choose_language, resolve_choice
+from bot.dialogue import Dialogue, choose_language, resolve_choice
 from bot.domain import Domain
 from bot.inbox import TOPIC
 from bot.outbox import Voice, post
-from bot.services import timers
+from bot.services import surveys, tickets, timers
 from bot.services.customers import is_verified
+from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
 from bot.storage import Database, now, signal
 from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
 from bot.texts import Rendered
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 FETCH_FILE = "fetch_file"
 # An action may lead to another (a number given alone leads to its ticket); never round in a circle.
 MAX_RUNS = 5
+# Answers that only say that nothing was understood; to a foreign language there is a better one.
+NOT_UNDERSTOOD = frozenset({"utter_fallback", "utter_clarify", "utter_out_of_scope", "utter_empty"})
 
 
 @dataclass(slots=True)
@@ -197,6 +200,7 @@ class Engine:
             await post(session, conversation, [], Author.CUSTOMER, transcript=[] if event.attachments else [said])
             if event.attachments:
                 await self._keep_files(session, conversation, event, said)
+            await self._rate_quietly(session, conversation, heard)
             return
         state = State.from_json(conversation.state)
         if not heard.pressed and (payload := resolve_choice(state, event.text)):
@@ -205,14 +209,20 @@ class Engine:
         guess = heard.parse.language if not heard.pressed else LanguageGuess("", 0.0)
         state = self._settle_language(conversation, state, guess)
         said = self._transcript(conversation, row, event, heard.parse)
+        ticket = None
         if event.attachments:
-            await self._keep_files(session, conversation, event, said)
+            kept = await self._keep_files(session, conversation, event, said)
+            if state.task is None and not event.text.strip():
+                ticket = await tickets.attach(session, conversation, kept)
         turn = Turn(heard.parse, heard.pressed, len(event.attachments), is_verified(conversation))
-        step, replies = await self._play(session, conversation, state, turn)
+        if ticket is not None:
+            step, replies = Step(state), [Reply("utter_file_attached", {"ticket": ticket.number})]
+        else:
+            step, replies = await self._play(session, conversation, state, turn)
         state = step.state
         foreign = guess.foreign and not guess.language
         if foreign and not heard.pressed and not event.attachments:
-            replies = self._foreign(heard.parse, replies)
+            replies = self._foreign(conversation, replies)
         language = self._voice.language(conversation)
         rendered = joined([self._voice.texts.render(reply, language, state.turn) for reply in replies])
         offered = [button for message in rendered for button in (*message.buttons, *message.quick_replies)]
@@ -244,12 +254,13 @@ class Engine:
         """The configured language that a platform's locale such as ``es-MX`` or ``zh-CN`` means."""
         return match_language(locale, self._settings.languages)
 
-    def _foreign(self, parse: Parse, replies: list[Reply]) -> list[Reply]:
-        """To a message in a language that is not spoken here: say which ones are."""
-        spoken = Reply("utter_languages_spoken")
-        if parse.confidence >= self._settings.recognizer.sure and parse.intent != "out_of_scope":
-            return [spoken, *replies]
-        return [spoken] + [reply for reply in replies if reply.key == "utter_offer_person"]
+    @staticmethod
+    def _foreign(conversation: Conversation, replies: list[Reply]) -> list[Reply]:
+        """To a message in a language that is not spoken here: say which ones are, and what was done."""
+        understood = [reply for reply in replies if reply.key not in NOT_UNDERSTOOD]
+        if conversation.owner is not Owner.BOT or (understood and understood[0].key == "utter_ticket_opened"):
+            return understood
+        return [Reply("utter_languages_spoken"), *understood]
 
     async def _play(
         self, session: AsyncSession, conversation: Conversation, state: State, turn: Turn
@@ -309,10 +320,20 @@ class Engine:
         }
 
     @staticmethod
+    async def _rate_quietly(session: AsyncSession, conversation: Conversation, heard: Heard) -> None:
+        """Keep a rating pressed while a person has the conversation; nothing is said to it."""
+        rating, survey_id = heard.parse.values("rating"), heard.parse.values("survey")
+        if heard.pressed and rating and survey_id:
+            survey = await surveys.find(session, conversation, survey_id[-1])
+            if survey is not None and rating[-1] in ("1", "2", "3", "4", "5"):
+                await surveys.rate(session, survey, int(rating[-1]))
+
+    @staticmethod
     async def _keep_files(
         session: AsyncSession, conversation: Conversation, event: Inbound, said: dict[str, Any]
-    ) -> None:
+    ) -> list[StoredFile]:
         """Remember the files of a message; those still on the platform are fetched by a timer."""
+        kept = []
         message = Message(**said)
         session.add(message)
         await session.flush()
@@ -331,8 +352,10 @@ class Engine:
             )
             session.add(file)
             await session.flush()
+            kept.append(file)
             if not stored:
                 await timers.schedule(session, FETCH_FILE, now(), {"file": file.id}, key=f"{FETCH_FILE}:{file.id}")
+        return kept
 
 
 def joined(messages: list[Rendered]) -> list[Rendered]:

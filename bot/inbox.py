@@ -9,12 +9,21 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.contracts import Address, Inbound
+from bot.contracts import Address, Attachment, Inbound
 from bot.storage import Database, clean, insert_ignore, now, signal
 from bot.storage.models import Conversation, Inbox
 
 TOPIC = "inbox"
 MAX_ID = 200
+
+
+def _kept(item: Attachment) -> Attachment:
+    """A file's description made safe to store. Its ``ref`` is given back to the platform, so it is
+    neither cut nor put into another form."""
+    ref = item.ref.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return replace(
+        item, kind=clean(item.kind)[:24], ref=ref, name=clean(item.name)[:200], mime=clean(item.mime)[:120]
+    )
 
 
 def cleaned(event: Inbound) -> Inbound:
@@ -28,6 +37,7 @@ def cleaned(event: Inbound) -> Inbound:
         ),
         text=clean(event.text),
         payload=clean(event.payload)[:1000],
+        attachments=tuple(map(_kept, event.attachments)),
         locale=clean(event.locale)[:35],
         name=clean(event.name)[:200],
     )

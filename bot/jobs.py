@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Config
 from bot.contracts import Attachment, Author, Button, Connector, Owner, PermanentError, Reply, TemporaryError
-from bot.dialogue import State, Task
 from bot.engine import FETCH_FILE
 from bot.outbox import Voice
 from bot.services import handoff, surveys
+from bot.state import State, Task
 from bot.storage import Database, signal
 from bot.storage.models import Conversation, FileStatus, Handoff, StoredFile, Survey, SurveyStatus
 from bot.worker import Job
@@ -57,12 +57,10 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         (asked,) = await voice.say(session, conversation, question, author=Author.SURVEY)
         language = voice.language(conversation)
         await surveys.mark_sent(session, survey, conversation, language, settings.surveys, asked)
-        state = State.from_json(conversation.state)
-        if state.task is None:
-            task = Task("answer_survey", {"survey": str(survey.id)}, asking="rating")
-            choices = tuple((str(button.title), button.payload) for button in buttons)
-            state = replace(state, task=task, buttons=choices)
-            conversation.state = state.to_json()
+        state = State.from_json(conversation.state).interrupted()
+        choices = tuple((str(button.title), button.payload) for button in buttons)
+        task = state.task or Task("answer_survey", {"survey": str(survey.id)}, asking="rating")
+        conversation.state = replace(state, task=task, buttons=choices).to_json()
 
     async def expire_survey(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
         survey = await session.get_one(Survey, payload["survey"])

@@ -77,10 +77,10 @@ class Customer:
         return self.seen
 
     async def presses(self, title: str) -> list[Shown]:
-        """Press the button with this title among those just shown."""
+        """Press the button with this title, or one that begins with it as an order's does."""
         for message in self.seen:
             for shown, payload in message.buttons:
-                if shown == title:
+                if shown == title or shown.startswith(f"{title} ·"):
                     self.seen = await self.channel.press(payload)
                     return self.seen
         raise AssertionError(

@@ -26,6 +26,8 @@ from bot.storage.models import (
 
 # A file sent this long before a complaint is taken to belong to it.
 FILE_AGE = timedelta(minutes=30)
+# A file sent this soon after a complaint belongs to it as well.
+ALBUM_AGE = timedelta(minutes=10)
 # How grave a complaint is when the customer's words do not say.
 DEFAULT_SEVERITY = {
     TicketType.NOT_DELIVERED: Severity.HIGH,
@@ -84,6 +86,21 @@ async def open_ticket(
         .values(ticket_id=ticket.id)
         .execution_options(synchronize_session=False)
     )
+    return ticket
+
+
+async def attach(session: AsyncSession, conversation: Conversation, files: Sequence[StoredFile]) -> Ticket | None:
+    """Add files to the ticket that was opened here moments ago (the rest of an album); None if there is none."""
+    ticket: Ticket | None = await session.scalar(
+        select(Ticket)
+        .where(Ticket.conversation_id == conversation.id, Ticket.created_at > now() - ALBUM_AGE)
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
+    if ticket is not None and files:
+        for item in files:
+            item.ticket_id = ticket.id
+        await record(session, ticket, "customer", "files", count=len(files))
     return ticket
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import traceback
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,10 +29,26 @@ log = logging.getLogger(__name__)
 NOTIFY_CHANNEL = "linguadesk"
 # How long SQLite waits for another process that writes.
 BUSY_SECONDS = 20.0
+# Classes of SQLSTATE that speak of the server and not of the statement: connection, transaction
+# rollback (a deadlock), resources, object state (a lock), operator intervention, system, internal.
+SERVER_STATES = ("08", "40", "53", "55", "57", "58", "XX")
 
 
 class StorageError(LinguadeskError):
     """The database cannot be used; the text says what to do."""
+
+
+def described(error: BaseException) -> str:
+    """What kind of exception it is and where it was raised, without its words, which may be a customer's.
+
+    The text of one of our own errors is written for an operator and given as it is.
+    """
+    if isinstance(error, LinguadeskError):
+        return f"{type(error).__name__}: {error}"
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    at = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
+    driver = getattr(error, "orig", None)
+    return f"{type(error).__name__}{f' ({type(driver).__name__})' if driver is not None else ''}{at}"
 
 
 class Hub:
@@ -197,7 +214,8 @@ class Database:
                     driver.add_termination_listener(lambda *_, lost=lost: lost.set())
                     await driver.add_listener(NOTIFY_CHANNEL, self._heard)
                     await lost.wait()
-            except (OSError, sqlalchemy.exc.SQLAlchemyError) as error:
+            except Exception as error:
+                # The driver has exceptions of its own besides SQLAlchemy's; none of them may end the listening.
                 log.warning("lost the database's signals, connecting again: %s", type(error).__name__)
             await asyncio.sleep(1)
 
@@ -230,29 +248,52 @@ def _sqlite_begin(connection: Any) -> None:
 
 @contextlib.contextmanager
 def _explained(url: str) -> Any:
-    """Turn the database's own complaints into ones that say what to do."""
+    """Turn the database's own complaints into ones that say what to do.
+
+    What is wrong with one statement (a value that does not fit, a broken rule) stays as it is: to
+    try again would not help, so it counts against the message that caused it.
+    """
     try:
         yield
     except sqlalchemy.exc.DBAPIError as error:
-        words = str(error.orig).lower()
-        if "no such table" in words or "undefinedtable" in words or ("relation" in words and "does not exist" in words):
-            raise StorageError(
-                f"the database {url} has no tables yet, or old ones; run: linguadesk db upgrade"
-            ) from error
-        if "locked" in words:
-            raise StorageError(
-                f"the database {url} is locked by another program for too long; end that program, or use PostgreSQL"
-            ) from error
-        if "unable to open" in words or "readonly" in words or "read-only" in words or "not a database" in words:
-            raise StorageError(
-                f"the database {url} cannot be used: {error.orig}; check the path and its permissions"
-            ) from error
-        if isinstance(error, sqlalchemy.exc.IntegrityError):
-            raise
-        if error.connection_invalidated or isinstance(error, sqlalchemy.exc.InterfaceError):
-            raise StorageError(f"the connection to the database {url} was lost: {error.orig}") from error
+        if words := _complaint(error, url):
+            raise StorageError(words) from error
         raise
-    except (ConnectionError, OSError) as error:
-        if isinstance(error, ConnectionError) or getattr(error, "errno", None) in (-2, -3, 111):
-            raise StorageError(f"no database answers at {url}: {error}") from error
+    except sqlalchemy.exc.TimeoutError as error:
+        raise StorageError(f"all connections to the database {url} are in use for too long") from error
+    except OSError as error:
+        # Only what happened in the driver: an action may have trouble of its own with a network.
+        if _in_driver(error):
+            raise StorageError(f"no database answers at {url}: {error or type(error).__name__}") from error
         raise
+    except Exception as error:
+        # Refusals while connecting (the server is starting, or ending) come from the driver as they are.
+        if type(error).__module__.partition(".")[0] == "asyncpg":
+            raise StorageError(f"the database {url} refuses: {type(error).__name__}") from error
+        raise
+
+
+def _complaint(error: sqlalchemy.exc.DBAPIError, url: str) -> str:
+    """What to tell the operator; empty where the statement and not the database is to blame."""
+    words = str(error.orig).lower()
+    if "no such table" in words or "undefinedtable" in words or ("relation" in words and "does not exist" in words):
+        return f"the database {url} has no tables yet, or old ones; run: linguadesk db upgrade"
+    if isinstance(error, sqlalchemy.exc.IntegrityError):
+        return ""
+    if "locked" in words:
+        return f"the database {url} is locked by another program for too long; end that program, or use PostgreSQL"
+    if "unable to open" in words or "readonly" in words or "read-only" in words or "not a database" in words:
+        return f"the database {url} cannot be used: {error.orig}; check the path and its permissions"
+    if error.connection_invalidated or isinstance(error, sqlalchemy.exc.InterfaceError):
+        return f"the connection to the database {url} was lost ({type(error.orig).__name__})"
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state[:2] in SERVER_STATES or isinstance(error, sqlalchemy.exc.OperationalError):
+        # SQLite's words name the trouble (a full disk, an I/O error) and never a value.
+        reason = f"{state} {type(error.orig).__name__}" if state else str(error.orig)
+        return f"the database {url} does not work at present: {reason}; check its disk and its log"
+    return ""
+
+
+def _in_driver(error: OSError) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(str(frame.f_globals.get("__name__")).startswith(("asyncpg.", "sqlalchemy.")) for frame, _ in frames)

@@ -9,8 +9,9 @@ import pytest
 from actions import load_actions
 from bot.config import DialogueSettings, RecognizerSettings, Shop
 from bot.contracts import Entity, LanguageGuess, Parse, Reply
-from bot.dialogue import Dialogue, Outcome, State, Step, Turn, choose_language, resolve_choice
+from bot.dialogue import Dialogue, choose_language, resolve_choice
 from bot.domain import load_domain
+from bot.state import Outcome, State, Step, Turn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -85,7 +86,7 @@ def test_a_correction_during_the_confirmation_asks_again(dialogue: Dialogue) -> 
     asked = dialogue.after(
         step.state, step.run, Outcome((Reply("utter_confirm_cancel_order"),), confirm=True), heard("", "")
     )
-    step = dialogue.step(asked.state, heard("no, 100235", "deny", order_number="100235"))
+    step = dialogue.step(asked.state, heard("no, 100235", "deny", order_number="100235", verified=True))
     assert step.run is not None
     assert step.run.decision == ""
     assert step.run.slots["order_number"] == "100235"
@@ -129,7 +130,7 @@ def test_no_cancels_a_question_that_must_be_answered(dialogue: Dialogue) -> None
     """ "Never mind" ends what was begun."""
     step = dialogue.step(State(), heard("where is my order", "track_order"))
     step = dialogue.step(step.state, heard("never mind", "deny"))
-    assert keys(step) == ["utter_cancelled"]
+    assert keys(step) == ["utter_cancelled_no_proof"]
     assert step.state.task is None
 
 

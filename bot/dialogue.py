@@ -326,6 +326,9 @@ class Dialogue:
         for slot in self._domain.form_of(task.intent):
             if slot in task.slots or (turn.verified and slot in spec.implied):
                 continue
+            if slot == "contact" and task.slots.get("tried_for", number := task.slots.get("order_number")) != number:
+                # The number was wrong, it seems: the contact that did not fit it is tried on the new one.
+                continue
             return Step(replace(state, task=replace(task, asking=slot, confirming=False)), ask=slot)
         task = replace(task, asking="", confirming=False)
         return Step(replace(state, task=task), run=Run(task.intent, task.slots))

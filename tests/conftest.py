@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -21,6 +22,17 @@ from bot.storage.migrate import upgrade
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
+
+
+CHROMIUM = shutil.which("chromium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests need a browser that is not there."""
+    missing = pytest.mark.skip(reason="Chromium is not installed (Debian: apt-get install chromium)")
+    for item in items:
+        if CHROMIUM is None and item.get_closest_marker("browser"):
+            item.add_marker(missing)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from bot.config import Config
 from bot.contracts import Entity, LanguageGuess, Parse
+from bot.storage import clean as storable
 from nlu import store, vectors
 from nlu.classifier import IntentClassifier, for_vectors
 from nlu.detectors import LangdetectDetector, StatisticalDetector
@@ -33,7 +34,8 @@ def parse_payload(text: str, intents: Collection[str]) -> Parse | None:
     """Read Rasa's payload form ``/intent{"entity": "value"}`` exactly; None for anything else.
 
     An unknown intent or broken JSON is ordinary text. A list gives one entity for each value. An
-    entity's place is that of the JSON object, from which its value was read.
+    entity's place is that of the JSON object, from which its value was read; what JSON can escape
+    and a database cannot store (NUL, half a character) is replaced.
     """
     match = _PAYLOAD.match(text)
     if match is None or match["intent"] not in intents:
@@ -44,7 +46,7 @@ def parse_payload(text: str, intents: Collection[str]) -> Parse | None:
         return None
     start, end = match.span("data") if match["data"] else (len(text), len(text))
     entities = tuple(
-        Entity(str(name), _string(value), start, end, 1.0, "payload")
+        Entity(storable(str(name)), storable(_string(value)), start, end, 1.0, "payload")
         for name, values in data.items()
         for value in (values if isinstance(values, list) else [values])
         if value is not None

@@ -68,7 +68,9 @@ def described(context: Context, order: Order) -> tuple[Reply, ...]:
 @prompt("order_number")
 async def ask_order_number(context: Context, intent: str) -> Reply:
     """Ask which order; a verified customer can choose among the latest."""
-    optional = intent in ("open_complaint", "payment_problem", "export_data", "delete_data")
+    if intent in ("export_data", "delete_data"):
+        return Reply("utter_ask_order_number_privacy")
+    optional = intent in ("open_complaint", "payment_problem")
     if context.verified and context.conversation.customer_id is not None:
         orders = await context.orders.of_customer(context.conversation.customer_id, 4)
         if orders:

@@ -29,6 +29,8 @@ FREE_TEXT = frozenset({"description", "details", "comment"})
 PROOF = ("contact", "tried", "tried_for")
 # A yes to something irreversible is short and asks nothing back.
 YES_LENGTH = 30
+# "It doesn't fit" may be a reason as well as a refusal: as free text it is one unless this sure.
+SURE_NO = 0.95
 UNCLEAR = frozenset({"out_of_scope", "inform", "affirm", "deny", ""})
 WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 
@@ -218,7 +220,7 @@ class Dialogue:
 
     def _interrupts(self, slot: str, parse: Parse) -> bool:
         """Whether words typed where free text is asked for mean something else than the text."""
-        if parse.confidence < self._recognition.sure:
+        if parse.confidence < (SURE_NO if parse.intent == "deny" else self._recognition.sure):
             return False
         if slot == "comment":
             return parse.intent not in COMMENTING
@@ -232,6 +234,10 @@ class Dialogue:
             return self._proceed(state, replace(task, slots=task.slots | {slot: ""}), turn)
         if turn.pressed:
             return Step(state, (Reply("utter_choice_gone"),), ask=slot)
+        if slot == "contact" and "hinted" not in task.slots:
+            # "I don't have that address any more": there is another way to prove it.
+            hinted = replace(task, slots=task.slots | {"hinted": "yes"})
+            return Step(replace(state, task=hinted, failed=0), (Reply("utter_other_contact"),))
         return self._cancelled(state, "utter_cancelled_no_proof" if slot in ("order_number", "contact") else "")
 
     def _fresh(self, state: State, turn: Turn) -> Step:
@@ -244,7 +250,7 @@ class Dialogue:
             if not turn.pressed and (choices := self._unsure(parse)):
                 return self._clarify(state, choices, turn)
             return self._begin(state, parse.intent, {}, turn)
-        if parse.values("order_number") or parse.values("ticket_number"):
+        if any(parse.values(entity) for entity in ("order_number", "ticket_number", "email", "phone")):
             return self._begin(state, "inform", {}, turn)
         if parse.intent == "out_of_scope" and parse.confidence >= self._recognition.threshold:
             failed = state.failed + 1
@@ -302,7 +308,7 @@ class Dialogue:
         task = Task(intent, state.carried | slots if turn.pressed else slots)
         known = self._domain.form_of(intent)
         task = replace(task, slots=task.slots | self._filled(task, turn))
-        state = replace(state, carried={})
+        state = replace(state, carried={}, about=task.slots.get("order_number") or state.about)
         spec = self._spec(intent)
         if turn.verified and state.about and "order_number" in known and "order_number" not in spec.optional:
             if "order_number" not in spec.implied and "order_number" not in task.slots:
@@ -326,6 +332,8 @@ class Dialogue:
         for slot in self._domain.form_of(task.intent):
             if slot in task.slots or (turn.verified and slot in spec.implied):
                 continue
+            if slot == "contact" and task.slots.get("order_number") == "":
+                continue
             if slot == "contact" and task.slots.get("tried_for", number := task.slots.get("order_number")) != number:
                 # The number was wrong, it seems: the contact that did not fit it is tried on the new one.
                 continue
@@ -341,7 +349,8 @@ class Dialogue:
         parse, filled = turn.parse, {}
         wanted = set(self._domain.form_of(task.intent)) | set(task.slots)
         # Severity colours a complaint wherever it is said; a bare value tells what to ask about next.
-        wanted |= {"severity"} | ({"order_number", "ticket_number", "contact"} if task.intent == "inform" else set())
+        wanted |= {"severity", "order_number"} if not correcting else {"severity"}
+        wanted |= {"order_number", "ticket_number", "contact"} if task.intent == "inform" else set()
         wanted |= {"ticket_number"} if task.intent == "ticket_status" else set()
         for name in wanted:
             slot = self._domain.slots.get(name)

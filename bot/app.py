@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,12 +27,17 @@ from bot.inbox import Acceptor
 from bot.outbox import Voice
 from bot.services.orders import DatabaseOrders
 from bot.storage import Database, StorageError
+from bot.storage.database import described
 from bot.storage.migrate import require_current
 from bot.texts import Texts
 from bot.worker import InboxWorker, TimerWorker, run_all
 from nlu import recognizers
 
 log = logging.getLogger(__name__)
+
+
+class WorkersEnded(LinguadeskError):
+    """Nothing is handled or sent any more; the text says what to do."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,8 @@ class App:
     connectors: dict[str, Connector]
     web: Starlette
     ready: bool = False
+    # Set when the workers end though nobody asked them to: then nothing is handled or sent any more.
+    broken: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextlib.asynccontextmanager
     async def running(self, *, receive: bool = True, work: bool = True) -> AsyncIterator[App]:
@@ -73,6 +80,7 @@ class App:
             ]
         running.append(Dispatcher(self.database, self.connectors, delivery).run())
         workers = asyncio.create_task(run_all(*running))
+        workers.add_done_callback(self._workers_ended)
         accept = Acceptor(self.database)
         try:
             if receive:
@@ -81,16 +89,30 @@ class App:
                         await connector.start(accept)
                     except LinguadeskError as error:
                         log.error("%s is off: %s", connector.name, error)
-            self.ready = True
+            self.ready = not self.broken.is_set()
             yield self
         finally:
             self.ready = False
-            # The workers first: what they are sending still needs the connectors.
+            # The workers first: what they are sending still needs the connectors and the database.
+            workers.remove_done_callback(self._workers_ended)
             workers.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await workers
+            await asyncio.gather(workers, return_exceptions=True)
             for connector in self.connectors.values():
-                await connector.stop()
+                try:
+                    await connector.stop()
+                except Exception as error:
+                    log.error("%s did not stop in order: %s", connector.name, described(error))
+
+    def _workers_ended(self, workers: asyncio.Task[None]) -> None:
+        self.ready = False
+        error = None if workers.cancelled() else workers.exception()
+        log.critical("the workers have ended: %s", described(error) if error else "nobody asked them to")
+        self.broken.set()
+
+    def check(self) -> None:
+        """Raises :class:`WorkersEnded` if the workers have ended by themselves."""
+        if self.broken.is_set():
+            raise WorkersEnded("the workers have ended unexpectedly; the reason is in the log; start the program again")
 
     async def close(self) -> None:
         """Close the database."""
@@ -111,7 +133,7 @@ def health_routes(app: App) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         problems = []
         if not app.ready:
-            problems.append("not started yet")
+            problems.append("the workers have ended" if app.broken.is_set() else "not started yet")
         try:
             await require_current(app.database)
         except (StorageError, LinguadeskError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
@@ -33,6 +33,7 @@ from bot.services import surveys, tickets, timers
 from bot.services.customers import is_verified
 from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
 from bot.storage import Database, now, signal
+from bot.storage.database import described
 from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
 from bot.texts import Rendered
 
@@ -43,6 +44,23 @@ FETCH_FILE = "fetch_file"
 MAX_RUNS = 5
 # Answers that only say that nothing was understood; to a foreign language there is a better one.
 NOT_UNDERSTOOD = frozenset({"utter_fallback", "utter_clarify", "utter_out_of_scope", "utter_empty"})
+
+
+# Built once, because building them anew takes longer than SQLite takes to answer them.
+# A conversation, and the first event that waits in it; nothing where another process has either.
+_NEXT = (
+    select(Conversation, Inbox.id, Inbox.received_at, Inbox.due_at)
+    .join(Inbox, Inbox.conversation_id == Conversation.id)
+    .where(Conversation.id == bindparam("conversation"), Inbox.status == InboxStatus.PENDING)
+    .order_by(Inbox.id)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_DONE = (
+    update(Inbox)
+    .where(Inbox.id == bindparam("handled"))
+    .values(status=InboxStatus.DONE, handled_at=bindparam("moment"), error="")
+)
 
 
 @dataclass(slots=True)
@@ -152,41 +170,47 @@ class Engine:
         State, business changes and replies are committed together, or, on an exception, not at all.
 
         Returns:
-            False when there was nothing to do: someone else has it, or an earlier one comes first.
+            False when there was nothing to do: someone else has it, an earlier one comes first, or it
+            is not due yet.
         """
         async with self._database.begin() as session:
-            found = await session.execute(
-                select(Conversation, Inbox)
-                .join(Inbox, Inbox.conversation_id == Conversation.id)
-                .where(Conversation.id == conversation_id, Inbox.status == InboxStatus.PENDING)
-                .order_by(Inbox.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            head = found.one_or_none()
-            if head is None or head.Inbox.id != inbox_id:
+            found = await session.execute(_NEXT, {"conversation": conversation_id})
+            row: Any = found.one_or_none()
+            if row is None or row.id != inbox_id:
                 return False
-            conversation, row = head
-            await self._converse(session, conversation, row, heard)
-            row.status, row.handled_at, row.error = InboxStatus.DONE, now(), ""
-            signal(session, f"inbox:{row.id}", TOPIC)
+            if row.due_at > now():
+                # Another process has just failed on it: its next try has its time.
+                return False
+            await self._converse(session, row.Conversation, row, heard)
+            await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})
+            signal(session, f"inbox:{inbox_id}", TOPIC)
         return True
 
     async def give_up(self, inbox_id: int, reason: str) -> None:
-        """Put an event that cannot be handled aside, say so to the customer, and let the next one through."""
+        """Put an event that cannot be handled aside, say so to the customer, and let the next one through.
+
+        Where even the words for that cannot be had (an event that cannot be read), it is put aside without.
+        """
         async with self._database.begin() as session:
-            row = await session.get_one(Inbox, inbox_id)
+            found = await session.scalar(select(Inbox.conversation_id).where(Inbox.id == inbox_id))
+            # The conversation first, as `handle` does: whoever is handling the event now has it to the end.
+            conversation = await session.get_one(Conversation, found, with_for_update=True)
+            row = await session.get_one(Inbox, inbox_id, with_for_update=True)
             if row.status is not InboxStatus.PENDING:
                 return
-            conversation = await session.get_one(Conversation, row.conversation_id, with_for_update=True)
             row.status, row.error, row.handled_at = InboxStatus.DEAD, reason, now()
-            event = Inbound.from_json(row.event)
-            said = self._transcript(conversation, row, event, None)
-            rendered = []
-            if conversation.owner is Owner.BOT:
-                rendered.append(self._voice.texts.render(Reply("utter_error"), self._voice.language(conversation)))
-            await post(session, conversation, rendered, Author.BOT, inbox_id=row.id, transcript=[said])
             signal(session, f"inbox:{row.id}", TOPIC)
+            await session.flush()
+            try:
+                async with session.begin_nested():
+                    said = self._transcript(conversation, row, Inbound.from_json(row.event), None)
+                    rendered = []
+                    if conversation.owner is Owner.BOT:
+                        language = self._voice.language(conversation)
+                        rendered.append(self._voice.texts.render(Reply("utter_error"), language))
+                    await post(session, conversation, rendered, Author.BOT, inbox_id=row.id, transcript=[said])
+            except Exception as error:
+                log.error("nothing can be said about message %d: %s", inbox_id, described(error))
 
     # ------------------------------------------------------------------ inside the transaction
 

@@ -5,19 +5,30 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Config
 from bot.contracts import Attachment, Author, Button, Connector, Owner, PermanentError, Reply, TemporaryError
 from bot.engine import FETCH_FILE
 from bot.outbox import Voice
-from bot.services import handoff, surveys
+from bot.services import handoff, privacy, surveys, timers
 from bot.state import State, Task
-from bot.storage import Database, signal
-from bot.storage.models import Conversation, FileStatus, Handoff, StoredFile, Survey, SurveyStatus
+from bot.storage import Database, now, signal
+from bot.storage.models import (
+    Conversation,
+    FileStatus,
+    Handoff,
+    Message,
+    StoredFile,
+    Survey,
+    SurveyStatus,
+    Timer,
+)
 from bot.worker import Job
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
@@ -70,7 +81,23 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
     async def time_out(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
         row = await session.get_one(Handoff, payload["handoff"])
         conversation = await session.get_one(Conversation, row.conversation_id, with_for_update=True)
-        if row.ended_at is None and await handoff.end(session, conversation, "timeout"):
+        # An agent may have claimed or ended it while the lock was waited for.
+        await session.refresh(row)
+        if row.ended_at is not None:
+            return
+        if row.claimed_at is not None:
+            # The agent's own time counts from their last words.
+            wrote = await session.scalar(
+                select(func.max(Message.created_at)).where(
+                    Message.conversation_id == conversation.id, Message.author == Author.AGENT
+                )
+            )
+            due = max(row.claimed_at, wrote or row.claimed_at) + timedelta(minutes=settings.handoff.timeout_minutes)
+            if due > now():
+                key = f"{handoff.TIMEOUT}:{row.id}:{int(due.timestamp())}"
+                await timers.schedule(session, handoff.TIMEOUT, due, payload, key=key)
+                return
+        if await handoff.end(session, conversation, "timeout"):
             await voice.say(session, conversation, Reply("utter_handoff_timeout"))
 
     async def download(payload: dict[str, Any]) -> bytes | None:
@@ -89,7 +116,8 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         return data if len(data) <= MAX_FILE_BYTES else None
 
     async def keep_file(session: AsyncSession, payload: dict[str, Any], data: bytes | None) -> None:
-        row = await session.get_one(StoredFile, payload["file"])
+        # Locked: an erasure may be at it.
+        row = await session.get_one(StoredFile, payload["file"], with_for_update=True)
         if row.status is not FileStatus.REMOTE:
             return
         if data is None:
@@ -98,9 +126,20 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
             row.path, row.size, row.status = store_file(config.files_dir, row.name, data), len(data), FileStatus.STORED
         signal(session, "desk")
 
+    async def lose_file(session: AsyncSession, payload: dict[str, Any]) -> None:
+        await keep_file(session, payload, None)
+
+    # Files of a channel that is off here are left to the process that has it.
+    elsewhere = (
+        select(StoredFile.id)
+        .join(Conversation, Conversation.id == StoredFile.conversation_id)
+        .where(StoredFile.id == Timer.payload["file"].as_integer(), Conversation.channel.not_in(list(connectors)))
+    )
+
     return {
         surveys.SEND: Job(send_survey),
         surveys.EXPIRE: Job(expire_survey),
         handoff.TIMEOUT: Job(time_out),
-        FETCH_FILE: Job(keep_file, prepare=download),
+        FETCH_FILE: Job(keep_file, prepare=download, give_up=lose_file, mine=~elsewhere.exists()),
+        privacy.SWEEP: Job(privacy.sweep),
     }

@@ -17,6 +17,11 @@ from bot.texts import Rendered, Texts
 TOPIC = "outbox"
 
 
+# Built once: building a statement takes longer than SQLite takes to carry it out.
+_QUEUE = insert(Outbox).returning(Outbox.id)
+_SAY = insert(Message)
+
+
 def body(rendered: Rendered) -> dict[str, Any]:
     """A rendered reply as it is stored."""
     return {
@@ -68,6 +73,7 @@ async def post(
         The outbox ids.
     """
     moment = now()
+    connection = await session.connection()
     common = {"conversation_id": conversation.id, "author": author, "created_at": moment}
     ids: list[int] = []
     if messages:
@@ -75,7 +81,7 @@ async def post(
             common | {"inbox_id": inbox_id, "channel": conversation.channel, "body": body(message), "due_at": moment}
             for message in messages
         ]
-        ids = list(await session.scalars(insert(Outbox).returning(Outbox.id, sort_by_parameter_order=True), rows))
+        ids = [(await connection.execute(_QUEUE, row)).scalar_one() for row in rows]
     said = [
         common
         | {
@@ -89,7 +95,7 @@ async def post(
         for message, outbox_id in zip(messages, ids, strict=True)
     ]
     if rows := [*transcript, *said]:
-        await session.execute(insert(Message), rows)
+        await connection.execute(_SAY, rows)
     conversation.updated_at = moment
     signal(session, TOPIC, f"conversation:{conversation.id}", "desk")
     return ids

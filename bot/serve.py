@@ -97,6 +97,7 @@ def serve(
 
     Raises:
         CannotListen: the port cannot be had.
+        WorkersEnded: the workers have ended though nobody asked them to.
     """
     listening = listen(host, config.settings.web.port if port is None else port)
 
@@ -121,15 +122,24 @@ def serve(
                         await asyncio.to_thread(webbrowser.open, f"{base}/chat")
                     if not announce:
                         say(f"Linguadesk is ready: chat {base}/chat, desk {base}/desk")
-                introducing = asyncio.create_task(announce(app, base)) if announce and server.started else None
+                beside = [asyncio.create_task(_end_with_workers(app, server))]
+                if announce and server.started:
+                    beside.append(asyncio.create_task(announce(app, base)))
                 await serving
-                if introducing is not None:
-                    introducing.cancel()
-                    await asyncio.gather(introducing, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
+                app.check()
         finally:
             await app.close()
 
     asyncio.run(main())
+
+
+async def _end_with_workers(app: App, server: uvicorn.Server) -> None:
+    """A server whose workers have ended takes messages that nobody answers: it ends too."""
+    await app.broken.wait()
+    server.should_exit = True
 
 
 def say(text: str) -> None:
@@ -139,13 +149,18 @@ def say(text: str) -> None:
 
 
 async def work(config: Config) -> None:
-    """Handle and send, without receiving."""
+    """Handle and send, without receiving, until interrupted.
+
+    Raises:
+        WorkersEnded: the workers have ended though nobody asked them to.
+    """
     await ready_model(config)
     app = build(config)
     try:
         async with app.running(receive=False):
             log.info("working")
-            await asyncio.Event().wait()
+            await app.broken.wait()
+            app.check()
     finally:
         await app.close()
 

@@ -7,16 +7,15 @@ side. Any number of processes may work on one PostgreSQL database.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import DeliverySettings
@@ -26,6 +25,7 @@ from bot.engine import Engine
 from bot.inbox import TOPIC
 from bot.services import timers
 from bot.storage import Database, StorageError, now, signal, wait
+from bot.storage.database import described
 from bot.storage.models import Inbox, InboxStatus, Timer, TimerStatus
 
 log = logging.getLogger(__name__)
@@ -39,16 +39,45 @@ AT_ONCE = 8
 MAX_ATTEMPTS = 3
 
 
+# The first event that waits of each conversation, where it is due; built once.
+_first = (
+    select(func.min(Inbox.id).label("id"))
+    .where(Inbox.status == InboxStatus.PENDING, Inbox.conversation_id.not_in(bindparam("busy", expanding=True)))
+    .group_by(Inbox.conversation_id)
+    .subquery()
+)
+_HEADS = (
+    select(Inbox.id, Inbox.conversation_id, Inbox.event, Inbox.attempts)
+    .join(_first, _first.c.id == Inbox.id)
+    .where(Inbox.due_at <= bindparam("moment"))
+    .order_by(Inbox.id)
+    .limit(FOUND_AT_ONCE)
+)
+
+
+class _Found(NamedTuple):
+    """An event that is the next of its conversation."""
+
+    id: int
+    conversation_id: int
+    event: dict[str, Any]
+    attempts: int
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What a kind of timer does.
 
     ``apply`` works in the transaction that marks the timer as done. What must not hold a
     transaction open (a download) is done first by ``prepare``, whose result ``apply`` is given.
+    ``give_up`` works in the transaction that gives the timer up after its last try. ``mine`` says
+    which timers this process can do at all; the others wait for a process that can.
     """
 
     apply: Callable[[AsyncSession, dict[str, Any], Any], Awaitable[None]]
     prepare: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
+    give_up: Callable[[AsyncSession, dict[str, Any]], Awaitable[None]] | None = None
+    mine: ColumnElement[bool] | None = None
 
 
 async def _gather(tasks: set[asyncio.Task[None]]) -> None:
@@ -68,7 +97,7 @@ class InboxWorker:
         self._engine = engine
         self._settings = settings
         self._busy: dict[int, asyncio.Task[None]] = {}
-        self._found: deque[tuple[int, int, dict[str, Any]]] = deque()
+        self._found: deque[_Found] = deque()
 
     async def run(self) -> None:
         """Handle events for ever; on cancellation, finish what has been begun."""
@@ -77,8 +106,10 @@ class InboxWorker:
                 while True:
                     try:
                         await self._look()
-                    except StorageError as error:
-                        log.error("handling pauses: %s", error)
+                    except Exception as error:
+                        # Whatever it is, it may pass; nobody would be answered if this ended.
+                        log.error("handling pauses: %s", described(error))
+                        await asyncio.sleep(IDLE_SECONDS)
                     await wait(waiting, IDLE_SECONDS)
         finally:
             self._found.clear()
@@ -90,28 +121,18 @@ class InboxWorker:
             # Enough to do: the end of one of them brings the next look.
             self._start()
             return
-        first = select(func.min(Inbox.id).label("id")).where(Inbox.status == InboxStatus.PENDING)
-        if self._busy:
-            first = first.where(Inbox.conversation_id.not_in(list(self._busy)))
-        heads = first.group_by(Inbox.conversation_id).subquery()
         async with self._database.glance() as session:
-            rows = await session.execute(
-                select(Inbox.id, Inbox.conversation_id, Inbox.event)
-                .join(heads, heads.c.id == Inbox.id)
-                .where(Inbox.due_at <= now())
-                .order_by(Inbox.id)
-                .limit(FOUND_AT_ONCE)
-            )
-            self._found.extend((row.id, row.conversation_id, row.event) for row in rows)
+            rows = await session.execute(_HEADS, {"moment": now(), "busy": list(self._busy)})
+            self._found.extend(_Found(*row) for row in rows)
         self._start()
 
     def _start(self) -> None:
         while self._found and len(self._busy) < MAX_CONVERSATIONS:
-            inbox_id, conversation_id, event = self._found.popleft()
-            if conversation_id not in self._busy:
-                task = asyncio.create_task(self._handle(inbox_id, conversation_id, event))
-                self._busy[conversation_id] = task
-                task.add_done_callback(partial(self._done, conversation_id))
+            found = self._found.popleft()
+            if found.conversation_id not in self._busy:
+                task = asyncio.create_task(self._handle(found))
+                self._busy[found.conversation_id] = task
+                task.add_done_callback(partial(self._done, found.conversation_id))
 
     def _done(self, conversation_id: int, _task: asyncio.Task[None]) -> None:
         self._busy.pop(conversation_id, None)
@@ -119,31 +140,39 @@ class InboxWorker:
         if not self._found:
             self._database.hub.notify(TOPIC)
 
-    async def _handle(self, inbox_id: int, conversation_id: int, event: dict[str, Any]) -> None:
+    async def _handle(self, found: _Found) -> None:
         try:
-            heard = await self._engine.understand(Inbound.from_json(event))
-            if not await self._engine.handle(conversation_id, inbox_id, heard):
+            heard = await self._engine.understand(Inbound.from_json(found.event))
+            if not await self._engine.handle(found.conversation_id, found.id, heard):
                 # Another process holds the conversation; do not ask again in a tight circle.
                 await asyncio.sleep(0.05)
         except StorageError as error:
-            log.error("message %d waits for the database: %s", inbox_id, error)
+            log.error("message %d waits for the database: %s", found.id, error)
             await asyncio.sleep(IDLE_SECONDS)
         except Exception as error:
-            log.exception("message %d could not be handled", inbox_id)
-            await self._failed(inbox_id, f"{type(error).__name__}: {error}")
+            log.error("message %d could not be handled: %s", found.id, described(error))
+            log.debug("message %d", found.id, exc_info=True)
+            await self._failed(found, described(error))
 
-    async def _failed(self, inbox_id: int, reason: str) -> None:
+    async def _failed(self, found: _Found, reason: str) -> None:
+        """Count the failure, once even where several processes failed at the same try, and give up after the last."""
+        attempts = found.attempts + 1
         try:
             async with self._database.begin() as session:
-                row = await session.get_one(Inbox, inbox_id)
-                row.attempts += 1
-                row.error = reason
-                row.due_at = now() + timedelta(seconds=backoff(row.attempts, self._settings))
-                hopeless = row.attempts >= MAX_ATTEMPTS
-            if hopeless:
-                await self._engine.give_up(inbox_id, reason)
-        except StorageError as error:
-            log.error("the failure of message %d cannot be recorded: %s", inbox_id, error)
+                counted: Any = await session.execute(
+                    update(Inbox)
+                    .where(Inbox.id == found.id, Inbox.status == InboxStatus.PENDING, Inbox.attempts == found.attempts)
+                    .values(
+                        attempts=Inbox.attempts + 1,
+                        error=reason,
+                        due_at=now() + timedelta(seconds=backoff(attempts, self._settings)),
+                    )
+                    .execution_options(synchronize_session=False)
+                )
+            if counted.rowcount and attempts >= MAX_ATTEMPTS:
+                await self._engine.give_up(found.id, reason)
+        except Exception as error:
+            log.error("the failure of message %d cannot be recorded: %s", found.id, described(error))
             await asyncio.sleep(IDLE_SECONDS)
 
 
@@ -167,13 +196,15 @@ class TimerWorker:
             while True:
                 try:
                     while due := await self._due():
-                        await asyncio.gather(*(self._one(timer_id, kind, payload) for timer_id, kind, payload in due))
-                except StorageError as error:
-                    log.error("timers pause: %s", error)
+                        if not all(await asyncio.gather(*(self._one(*item) for item in due))):
+                            break
+                except Exception as error:
+                    log.error("timers pause: %s", described(error))
+                    await asyncio.sleep(IDLE_SECONDS)
                 await wait(waiting, IDLE_SECONDS)
 
     async def _due(self) -> list[tuple[int, str, dict[str, Any]]]:
-        """The first few timers that are due."""
+        """The first few timers that are due and can be done here."""
         query = (
             select(Timer.id, Timer.kind, Timer.payload)
             .where(
@@ -184,38 +215,57 @@ class TimerWorker:
             .order_by(Timer.due_at, Timer.id)
             .limit(AT_ONCE)
         )
+        for kind, job in self._handlers.items():
+            if job.mine is not None:
+                query = query.where(or_(Timer.kind != kind, job.mine))
         async with self._database.read() as session:
             return [(row.id, row.kind, row.payload) for row in await session.execute(query)]
 
-    async def _one(self, timer_id: int, kind: str, payload: dict[str, Any]) -> None:
-        """Do one thing that is due, unless another process is at it."""
+    async def _one(self, timer_id: int, kind: str, payload: dict[str, Any]) -> bool:
+        """Do one thing that is due, unless another process is at it; whether the database let us."""
         job = self._handlers[kind]
         try:
             prepared = await job.prepare(payload) if job.prepare else None
             async with self._database.begin() as session:
-                row = await session.scalar(
-                    select(Timer)
-                    .where(Timer.id == timer_id, Timer.status == TimerStatus.PENDING)
-                    .with_for_update(skip_locked=True)
-                )
+                row = await _pending(session, timer_id)
                 if row is not None:
                     await job.apply(session, payload, prepared)
                     row.status = TimerStatus.DONE
-        except StorageError:
-            raise
+        except StorageError as error:
+            log.error("timer %d waits for the database: %s", timer_id, error)
+            return False
         except Exception as error:
             if not isinstance(error, LinguadeskError):
-                log.exception("timer %d failed", timer_id)
-            await self._failed(timer_id, f"{type(error).__name__}: {error}")
+                log.error("timer %d failed: %s", timer_id, described(error))
+                log.debug("timer %d", timer_id, exc_info=True)
+            return await self._failed(timer_id, job, payload, described(error))
+        return True
 
-    async def _failed(self, timer_id: int, reason: str) -> None:
-        async with self._database.begin() as session:
-            row = await session.get_one(Timer, timer_id)
-            row.attempts += 1
-            row.error = reason
-            row.due_at = now() + timedelta(seconds=backoff(row.attempts, self._settings))
-            if row.attempts >= self._settings.attempts:
-                row.status = TimerStatus.DEAD
+    async def _failed(self, timer_id: int, job: Job, payload: dict[str, Any], reason: str) -> bool:
+        try:
+            async with self._database.begin() as session:
+                row = await _pending(session, timer_id)
+                if row is None:
+                    return True
+                row.attempts += 1
+                row.error = reason
+                row.due_at = now() + timedelta(seconds=backoff(row.attempts, self._settings))
+                if row.attempts >= self._settings.attempts:
+                    row.status = TimerStatus.DEAD
+                    if job.give_up is not None:
+                        await job.give_up(session, payload)
+        except Exception as error:
+            log.error("the failure of timer %d cannot be recorded: %s", timer_id, described(error))
+            return False
+        return True
+
+
+async def _pending(session: AsyncSession, timer_id: int) -> Timer | None:
+    """The timer, locked, unless it is done with or another process has it."""
+    found: Timer | None = await session.scalar(
+        select(Timer).where(Timer.id == timer_id, Timer.status == TimerStatus.PENDING).with_for_update(skip_locked=True)
+    )
+    return found
 
 
 async def dead_events(session: AsyncSession, limit: int = 100) -> list[dict[str, Any]]:
@@ -237,11 +287,14 @@ async def dead_events(session: AsyncSession, limit: int = 100) -> list[dict[str,
 
 
 async def retry_events(session: AsyncSession, ids: list[int] | None = None) -> int:
-    """Have dead events handled again, all of them or these; how many there were."""
+    """Have dead events handled again, all of them or these; how many there were.
+
+    Those whose words were erased at the customer's request stay as they are.
+    """
     query = select(Inbox).where(Inbox.status == InboxStatus.DEAD)
     if ids is not None:
         query = query.where(Inbox.id.in_(ids))
-    rows = (await session.scalars(query)).all()
+    rows = [row for row in await session.scalars(query) if row.event]
     for row in rows:
         row.status, row.attempts, row.due_at, row.handled_at = InboxStatus.PENDING, 0, now(), None
     signal(session, TOPIC)
@@ -249,12 +302,16 @@ async def retry_events(session: AsyncSession, ids: list[int] | None = None) -> i
 
 
 async def run_all(*jobs: Awaitable[None]) -> None:
-    """Run workers side by side; the first that fails ends them all with its exception."""
+    """Run workers side by side; the first that fails ends them all with its exception.
+
+    Each is cancelled once and then has its time to finish what it has begun: a second cancellation
+    would interrupt that.
+    """
     tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if not task.done() and not task.cancelling():
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

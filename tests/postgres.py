@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -29,6 +29,13 @@ def _as_ordinary_user() -> list[str]:
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Run a server below ``folder`` while the block lasts; its URL, without a database name."""
+    with restartable() as (url, _restart):
+        yield url
+
+
+@contextlib.contextmanager
+def restartable() -> Iterator[tuple[str, Callable[[str], None]]]:
+    """As :func:`server`, with a function that restarts it in one of ``pg_ctl``'s modes."""
     where = binaries()
     if where is None:
         raise RuntimeError("PostgreSQL is not installed")
@@ -48,7 +55,11 @@ def server(folder: Path) -> Iterator[str]:
     control = [*prefix, where / "pg_ctl", "-D", data, "-l", home / "log", "-w"]
     subprocess.run([*control, "-o", options, "start"], **quiet)
     try:
-        yield f"postgresql://tests@127.0.0.1:{port}"
+        restart = [*control, "-o", options]
+        yield (
+            f"postgresql://tests@127.0.0.1:{port}",
+            lambda mode: subprocess.run([*restart, "-m", mode, "restart"], **quiet) and None,
+        )
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
         shutil.rmtree(home, ignore_errors=True)

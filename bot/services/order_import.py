@@ -2,12 +2,14 @@
 
 A file has one line a position; lines with the same order number are one order. What cannot be read
 is reported with its line number and left out; the rest is kept. Importing the same file again
-changes nothing.
+changes nothing, and does not bring back a customer who was erased at their own request: their
+orders are kept without name and contact.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ from bot.config import ImportMapping
 from bot.contracts import LinguadeskError
 from bot.services.customers import normal_email, normal_phone
 from bot.services.orders import number_key
+from bot.services.privacy import erased_reference
 from bot.storage import Database, clean
 from bot.storage.models import Customer, OrderLineRow, OrderRow
 
@@ -287,9 +290,9 @@ async def import_orders(
 
 
 async def _store(session: AsyncSession, orders: dict[str, _Order], country: str, result: Imported) -> None:
-    customers = await _customers(session, orders, country, result)
     rows = await session.scalars(select(OrderRow).where(OrderRow.number_key.in_(orders)))
     existing = {row.number_key: row for row in rows}
+    customers = await _customers(session, orders, existing, country, result)
     lines: dict[int, list[OrderLineRow]] = {row.id: [] for row in existing.values()}
     found = await session.scalars(
         select(OrderLineRow).where(OrderLineRow.order_id.in_(lines)).order_by(OrderLineRow.position)
@@ -298,7 +301,7 @@ async def _store(session: AsyncSession, orders: dict[str, _Order], country: str,
         lines[line.order_id].append(line)
     fresh: list[tuple[OrderRow, _Order]] = []
     for key, order in orders.items():
-        values = _values(order, customers[_reference(order)], country)
+        values = _values(order, customers[key], country)
         row = existing.get(key)
         if row is None:
             row = OrderRow(number_key=key, **values)
@@ -339,12 +342,20 @@ async def _store(session: AsyncSession, orders: dict[str, _Order], country: str,
 
 def _reference(order: _Order) -> str:
     """What identifies the customer: their number, else their e-mail, else the order itself."""
-    return order.customer or normal_email(order.fields["email"]) or f"order:{number_key(order.number)}"
+    reference = order.customer or normal_email(order.fields["email"]) or f"order:{number_key(order.number)}"
+    # An e-mail address may be longer than the column.
+    return reference if len(reference) <= 64 else f"long:{hashlib.sha256(reference.encode()).hexdigest()[:56]}"
 
 
 def _values(order: _Order, customer: Customer, country: str) -> dict[str, object]:
     status = order.fields["status"].casefold() or "delivered"
-    return {
+    contact = {
+        "email": normal_email(order.fields["email"])[:254],
+        "phone": normal_phone(order.fields["phone"], country)[:32] if order.fields["phone"] else "",
+    }
+    if customer.erased_at is not None:
+        contact = dict.fromkeys(contact, "")
+    return contact | {
         "number": order.number,
         "customer_id": customer.id,
         "status": status[:24],
@@ -352,33 +363,46 @@ def _values(order: _Order, customer: Customer, country: str) -> dict[str, object
         "currency": order.currency,
         "total": order.total,
         "country": order.fields["country"][:64],
-        "email": normal_email(order.fields["email"])[:254],
-        "phone": normal_phone(order.fields["phone"], country)[:32] if order.fields["phone"] else "",
         "carrier": order.fields["carrier"][:64],
         "tracking_number": order.fields["tracking_number"][:64],
     }
 
 
 async def _customers(
-    session: AsyncSession, orders: dict[str, _Order], country: str, result: Imported
+    session: AsyncSession,
+    orders: dict[str, _Order],
+    existing: dict[str, OrderRow],
+    country: str,
+    result: Imported,
 ) -> dict[str, Customer]:
-    """The customers of these orders by reference; new ones are added, empty fields are filled."""
-    references = {_reference(order) for order in orders.values()}
-    rows = await session.scalars(select(Customer).where(Customer.external_ref.in_(references)))
+    """The customer of each order; new ones are added, empty fields are filled, those erased stay so."""
+    references = {key: _reference(order) for key, order in orders.items()}
+    sought = {*references.values(), *map(erased_reference, references.values())}
+    rows = await session.scalars(select(Customer).where(Customer.external_ref.in_(sought)))
     known = {row.external_ref: row for row in rows}
-    for order in orders.values():
-        reference = _reference(order)
-        customer = known.get(reference)
+    owners = {row.customer_id for row in existing.values()}
+    erased = await session.scalars(select(Customer).where(Customer.id.in_(owners), Customer.erased_at.is_not(None)))
+    gone = {row.id: row for row in erased}
+    found: dict[str, Customer] = {}
+    for key, order in orders.items():
+        reference = references[key]
+        past = gone.get(existing[key].customer_id) if key in existing else None
+        customer = past or known.get(erased_reference(reference)) or known.get(reference)
         if customer is None:
             customer = known[reference] = Customer(external_ref=reference, name="", email="", phone="", country="")
             session.add(customer)
             result.customers_new += 1
-        fields = order.fields
-        customer.name = customer.name or fields["name"][:200]
-        customer.email = customer.email or normal_email(fields["email"])[:254]
-        customer.phone = customer.phone or (normal_phone(fields["phone"], country)[:32] if fields["phone"] else "")
-        customer.country = customer.country or fields["country"][:64]
-        if fields["tier"]:
-            customer.tier = fields["tier"][:24]
+        found[key] = customer
+        if customer.erased_at is None:
+            _fill(customer, order.fields, country)
     await session.flush()
-    return {str(reference): customer for reference, customer in known.items()}
+    return found
+
+
+def _fill(customer: Customer, fields: dict[str, str], country: str) -> None:
+    customer.name = customer.name or fields["name"][:200]
+    customer.email = customer.email or normal_email(fields["email"])[:254]
+    customer.phone = customer.phone or (normal_phone(fields["phone"], country)[:32] if fields["phone"] else "")
+    customer.country = customer.country or fields["country"][:64]
+    if fields["tier"]:
+        customer.tier = fields["tier"][:24]

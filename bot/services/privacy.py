@@ -6,16 +6,18 @@ record, orders and tickets.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Media
+from bot.services import timers
 from bot.services.customers import is_verified
 from bot.storage import now, signal
 from bot.storage.models import (
@@ -23,10 +25,12 @@ from bot.storage.models import (
     Customer,
     FileStatus,
     Inbox,
+    InboxStatus,
     Message,
     OrderLineRow,
     OrderRow,
     Outbox,
+    OutboxStatus,
     PrivacyRequest,
     StoredFile,
     Survey,
@@ -36,6 +40,20 @@ from bot.storage.models import (
 )
 
 ERASED = "[erased]"
+SWEEP = "privacy_sweep"
+# What was on its way when somebody was erased has this long to arrive before its copy here goes too.
+SWEEP_AFTER = timedelta(minutes=10)
+SWEEP_AGAIN = timedelta(hours=1)
+SWEEPS = 24
+BLANK = {"text": ERASED, "language": "", "buttons": [], "media": [], "quick_replies": []}
+QUIET = {"synchronize_session": False}
+OPEN = (OutboxStatus.PENDING, OutboxStatus.SENDING)
+
+
+def erased_reference(reference: str) -> str:
+    """What stands in a customer's ``external_ref`` once they are erased: enough to know them again when
+    the merchant's file brings them back, and no more. It fits its column and stays unique."""
+    return f"erased:{hashlib.sha256(reference.encode()).hexdigest()[:56]}"
 
 
 def _iso(moment: datetime | None) -> str | None:
@@ -144,8 +162,8 @@ async def export(session: AsyncSession, conversation: Conversation, files_dir: P
 async def erase(session: AsyncSession, conversation: Conversation, files_dir: Path) -> None:
     """Erase the person: texts, names, contacts, files. Orders, tickets and ratings stay without them.
 
-    What has already been queued for sending is kept until it is sent, the answer to this very
-    request among it; everything else that was said is blanked.
+    What is queued for sending is kept until it has left, and the event that is being handled until it is
+    done; :func:`sweep` blanks both afterwards. Planned surveys are not sent any more.
     """
     chats = await _conversations(session, conversation)
     ids = [chat.id for chat in chats]
@@ -153,54 +171,95 @@ async def erase(session: AsyncSession, conversation: Conversation, files_dir: Pa
         select(PrivacyRequest).where(PrivacyRequest.conversation_id.in_(ids), PrivacyRequest.kind == "export")
     )
     names = [request.detail.get("file", "") for request in exports]
-    stored = await session.scalars(select(StoredFile).where(StoredFile.conversation_id.in_(ids)))
+    stored = await session.scalars(select(StoredFile).where(StoredFile.conversation_id.in_(ids)).with_for_update())
     for item in stored:
         names.append(item.path)
         item.path, item.name, item.ref, item.status = "", ERASED, "", FileStatus.FAILED
     for name in filter(None, names):
         (files_dir / name).unlink(missing_ok=True)
-    quiet = {"synchronize_session": False}
+    customer_id = conversation.customer_id if is_verified(conversation) else None
+    tickets: ColumnElement[bool] = Ticket.conversation_id.in_(ids)
+    planned: ColumnElement[bool] = Survey.conversation_id.in_(ids)
+    if customer_id is not None:
+        tickets, planned = (
+            or_(tickets, Ticket.customer_id == customer_id),
+            or_(planned, Survey.customer_id == customer_id),
+        )
+    await _blank(session, ids)
     for statement in (
-        update(Message).where(Message.conversation_id.in_(ids)).values(text=ERASED, parse=None),
-        update(Inbox).where(Inbox.conversation_id.in_(ids), Inbox.handled_at.is_not(None)).values(event={}),
-        update(Outbox)
-        .where(Outbox.conversation_id.in_(ids), Outbox.sent_at.is_not(None))
-        .values(body={"text": ERASED, "language": "", "buttons": [], "media": [], "quick_replies": []}),
-        update(Ticket).where(Ticket.conversation_id.in_(ids)).values(description=ERASED, customer_id=None),
-        update(Survey).where(Survey.conversation_id.in_(ids)).values(comment="", customer_id=None),
+        update(TicketEvent).where(TicketEvent.ticket_id.in_(select(Ticket.id).where(tickets))).values(detail={}),
+        update(Survey).where(planned, Survey.status == SurveyStatus.SCHEDULED).values(status=SurveyStatus.CANCELLED),
+        update(Survey).where(planned).values(comment="", customer_id=None),
+        update(Ticket).where(tickets).values(description=ERASED, customer_id=None),
     ):
-        await session.execute(statement.execution_options(**quiet))
-    if is_verified(conversation):
-        await _erase_customer(session, conversation)
+        await session.execute(statement.execution_options(**QUIET))
+    if customer_id is not None:
+        await _erase_customer(session, customer_id)
     for chat in chats:
         chat.name, chat.customer_id, chat.verified_until, chat.state = "", None, None, {}
-    session.add(PrivacyRequest(kind="delete", conversation_id=conversation.id, completed_at=now(), detail={}))
+    request = PrivacyRequest(kind="delete", conversation_id=conversation.id, completed_at=now(), detail={})
+    session.add(request)
+    await session.flush()
+    last = await session.scalar(select(func.max(Inbox.id)).where(Inbox.conversation_id.in_(ids)))
+    until = await session.scalar(select(func.max(Outbox.id)).where(Outbox.conversation_id.in_(ids)))
+    payload = {"conversations": ids, "request": request.id, "inbox": last or 0, "outbox": until or 0, "try": 1}
+    await timers.schedule(session, SWEEP, now() + SWEEP_AFTER, payload, key=f"{SWEEP}:{request.id}:1")
     signal(session, "desk")
 
 
-async def _erase_customer(session: AsyncSession, conversation: Conversation) -> None:
-    customer = await session.get_one(Customer, conversation.customer_id)
+async def _blank(session: AsyncSession, ids: list[int], inbox: int | None = None, outbox: int | None = None) -> None:
+    """Blank what was said in these conversations, up to these ids, save what is still to be handled or sent."""
+    events: list[ColumnElement[bool]] = [Inbox.conversation_id.in_(ids), Inbox.status != InboxStatus.PENDING]
+    letters: list[ColumnElement[bool]] = [Outbox.conversation_id.in_(ids), Outbox.status.not_in(OPEN)]
+    said: list[ColumnElement[bool]] = [Message.conversation_id.in_(ids)]
+    if inbox is not None and outbox is not None:
+        events.append(Inbox.id <= inbox)
+        letters.append(Outbox.id <= outbox)
+        said.append(or_(Message.inbox_id <= inbox, Message.outbox_id <= outbox))
+    for statement in (
+        update(Message).where(*said).values(text=ERASED, parse=None),
+        update(Inbox).where(*events).values(event={}, error=""),
+        update(Outbox).where(*letters).values(body=BLANK),
+    ):
+        await session.execute(statement.execution_options(**QUIET))
+
+
+async def sweep(session: AsyncSession, payload: dict[str, Any], _: Any = None) -> None:
+    """Blank what was still on its way when somebody was erased.
+
+    What has not left yet has another hour, and after a day it is not sent any more.
+    """
+    ids, inbox, outbox, tried = (payload[name] for name in ("conversations", "inbox", "outbox", "try"))
+    if tried >= SWEEPS:
+        await session.execute(
+            update(Outbox)
+            .where(Outbox.conversation_id.in_(ids), Outbox.id <= outbox, Outbox.status == OutboxStatus.PENDING)
+            .values(status=OutboxStatus.DEAD, error="the customer was erased before it could be sent")
+            .execution_options(**QUIET)
+        )
+    await _blank(session, ids, inbox, outbox)
+    waiting = await session.scalar(
+        select(Outbox.id).where(Outbox.conversation_id.in_(ids), Outbox.id <= outbox, Outbox.status.in_(OPEN)).limit(1)
+    ) or await session.scalar(
+        select(Inbox.id)
+        .where(Inbox.conversation_id.in_(ids), Inbox.id <= inbox, Inbox.status == InboxStatus.PENDING)
+        .limit(1)
+    )
+    if waiting:
+        again = payload | {"try": tried + 1}
+        await timers.schedule(
+            session, SWEEP, now() + SWEEP_AGAIN, again, key=f"{SWEEP}:{payload['request']}:{tried + 1}"
+        )
+    signal(session, "desk")
+
+
+async def _erase_customer(session: AsyncSession, customer_id: int) -> None:
+    customer = await session.get_one(Customer, customer_id)
     customer.name = customer.email = customer.phone = ""
-    customer.external_ref, customer.erased_at = None, now()
-    quiet = {"synchronize_session": False}
-    await session.execute(
-        update(OrderRow)
-        .where(OrderRow.customer_id == customer.id)
-        .values(email="", phone="")
-        .execution_options(**quiet)
-    )
-    await session.execute(
-        update(Ticket)
-        .where(Ticket.customer_id == customer.id)
-        .values(description=ERASED, customer_id=None)
-        .execution_options(**quiet)
-    )
-    await session.execute(
-        update(TicketEvent)
-        .where(TicketEvent.ticket_id.in_(select(Ticket.id).where(Ticket.conversation_id == conversation.id)))
-        .values(detail={})
-        .execution_options(**quiet)
-    )
+    customer.external_ref = erased_reference(customer.external_ref) if customer.external_ref else None
+    customer.erased_at = now()
+    orders = update(OrderRow).where(OrderRow.customer_id == customer.id).values(email="", phone="")
+    await session.execute(orders.execution_options(**QUIET))
 
 
 async def stop(session: AsyncSession, conversation: Conversation) -> None:
@@ -216,7 +275,7 @@ async def stop(session: AsyncSession, conversation: Conversation) -> None:
         update(Survey)
         .where(where, Survey.status == SurveyStatus.SCHEDULED)
         .values(status=SurveyStatus.CANCELLED)
-        .execution_options(synchronize_session=False)
+        .execution_options(**QUIET)
     )
     session.add(
         PrivacyRequest(

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 NOTIFY_CHANNEL = "linguadesk"
 # How long SQLite waits for another process that writes.
 BUSY_SECONDS = 20.0
+PACKAGES = ("bot", "actions", "nlu", "connectors")
 # Classes of SQLSTATE that speak of the server and not of the statement: connection, transaction
 # rollback (a deadlock), resources, object state (a lock), operator intervention, system, internal.
 SERVER_STATES = ("08", "40", "53", "55", "57", "58", "XX")
@@ -45,8 +46,12 @@ def described(error: BaseException) -> str:
     """
     if isinstance(error, LinguadeskError):
         return f"{type(error).__name__}: {error}"
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    at = f" at {Path(ours[-1].filename).name}:{ours[-1].lineno} in {ours[-1].name}" if ours else ""
+    ours = [
+        (str(frame.f_globals.get("__name__")), line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] in PACKAGES
+    ]
+    at = f" at {ours[-1][0]}:{ours[-1][1]}" if ours else ""
     driver = getattr(error, "orig", None)
     return f"{type(error).__name__}{f' ({type(driver).__name__})' if driver is not None else ''}{at}"
 

@@ -58,9 +58,9 @@ async def find_conversation(session: AsyncSession, address: Address) -> int | No
 async def takeable(session: AsyncSession, call: Call) -> list[Outbox] | None:
     """The replies that a call may take now, in order; None when it has to wait.
 
-    It waits while its event is not handled, while a reply to it or to an earlier event is still on
-    its way here, and while another call is being answered with earlier replies. It does not take
-    replies to later events: those belong to the calls that brought them.
+    It waits while its event is not handled, while a reply to it or to an earlier event, or a notice
+    ahead of one, is still on its way here, and while another call is being answered with earlier
+    replies. It does not take replies to later events: those belong to the calls that brought them.
     """
     if call.inbox_id is not None:
         status = await session.scalar(select(Inbox.status).where(Inbox.id == call.inbox_id))
@@ -72,10 +72,12 @@ async def takeable(session: AsyncSession, call: Call) -> list[Outbox] | None:
     )
     if call.inbox_id is not None:
         query = query.where(or_(Outbox.inbox_id.is_(None), Outbox.inbox_id <= call.inbox_id))
+    rows = list(await session.scalars(query.order_by(Outbox.id)))
+    answers = [place for place, row in enumerate(rows) if row.inbox_id is not None]
     found, moment = [], now()
-    for row in await session.scalars(query.order_by(Outbox.id)):
+    for place, row in enumerate(rows):
         if row.status is not OutboxStatus.SENT:
-            if row.inbox_id is not None:
+            if answers and place <= answers[-1]:
                 return None
             break
         if _claimed_by_another(row, call, moment):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from datetime import timedelta
 
+from sqlalchemy import select, update
+
+from bot import agents
 from bot.app import App
 from bot.contracts import Owner
-from bot.services import surveys
-from bot.storage.models import Conversation, Handoff, Survey, SurveyStatus
+from bot.services import handoff, surveys, timers
+from bot.storage import now, signal
+from bot.storage.models import Conversation, Handoff, Message, Survey, SurveyStatus, Timer, TimerStatus
 from tests.conftest import StartDesk
 from tests.customer import Agent, Customer, RestChannel, eventually
 
@@ -20,8 +24,6 @@ async def open_handoffs(desk: App) -> list[Handoff]:
 
 async def waiting_texts(desk: App) -> list[str]:
     """All messages of the transcript."""
-    from bot.storage.models import Message
-
     async with desk.database.read() as session:
         return list(await session.scalars(select(Message.text).order_by(Message.id)))
 
@@ -43,11 +45,11 @@ async def test_a_person_takes_over_and_hands_back(desk: App, customer: Customer,
     assert customer.text.count("assistant is back") == 1
     assert await open_handoffs(desk) == []
     async with desk.database.read() as session:
-        handoff = (await session.scalars(select(Handoff))).one()
+        recorded = (await session.scalars(select(Handoff))).one()
         conversation = await session.get_one(Conversation, chat)
-    assert handoff.claimed_at is not None and handoff.ended_at is not None
-    assert handoff.started_at <= handoff.claimed_at <= handoff.ended_at
-    assert (handoff.outcome, conversation.owner) == ("back_to_bot", Owner.BOT)
+    assert recorded.claimed_at is not None and recorded.ended_at is not None
+    assert recorded.started_at <= recorded.claimed_at <= recorded.ended_at
+    assert (recorded.outcome, conversation.owner) == ("back_to_bot", Owner.BOT)
 
 
 async def test_nothing_said_meanwhile_is_lost(desk: App, customer: Customer, agent: Agent) -> None:
@@ -126,8 +128,8 @@ async def test_a_change_of_address_goes_to_a_person(desk: App, customer: Custome
     customer.sees("what exactly")
     await customer.says("Please send it to Calle Mayor 5, 28013 Madrid")
     customer.sees("colleague", "100235")
-    (handoff,) = await open_handoffs(desk)
-    assert handoff.reason == "change_address"
+    (waiting,) = await open_handoffs(desk)
+    assert waiting.reason == "change_address"
 
 
 async def test_two_failures_offer_a_person(customer: Customer) -> None:
@@ -145,12 +147,6 @@ async def test_nobody_answers_in_time(start_desk: StartDesk) -> None:
     customer = Customer(RestChannel(desk))
     await customer.says("I want to talk to a person")
     async with desk.database.begin() as session:
-        from datetime import timedelta
-
-        from bot.services import timers
-        from bot.storage import now, signal
-        from bot.storage.models import Timer
-
         timer = (await session.scalars(select(Timer))).one()
         assert timedelta(seconds=50) < timer.due_at - now() <= timedelta(seconds=60)
         timer.due_at = now()
@@ -162,3 +158,60 @@ async def test_nobody_answers_in_time(start_desk: StartDesk) -> None:
     await eventually(ended)
     await customer.says("hello?")
     customer.sees("none of our colleagues")
+
+
+async def time_is_up(desk: App) -> None:
+    """Every hand-over's clock runs out now; wait until the timer has been seen to."""
+    async with desk.database.begin() as session:
+        timer = (
+            await session.scalars(
+                select(Timer).where(Timer.kind == handoff.TIMEOUT, Timer.status == TimerStatus.PENDING)
+            )
+        ).one()
+        timer.due_at = now()
+        number = timer.id
+        signal(session, timers.TOPIC)
+
+    async def done() -> bool:
+        async with desk.database.read() as session:
+            found = await session.get(Timer, number)
+            return found is None or found.status is TimerStatus.DONE
+
+    await eventually(done)
+
+
+async def test_the_clock_does_not_take_a_conversation_from_an_agent(
+    desk: App, customer: Customer, agent: Agent
+) -> None:
+    """An agent who has claimed it and written keeps it; the clock runs on from their last words."""
+    minutes = desk.config.settings.handoff.timeout_minutes
+    await customer.says("I want to talk to a person")
+    chat = await agent.conversation(customer.channel.sender)
+    await agent.replies(chat, "Hello, I am looking into it.")
+    await time_is_up(desk)
+    (open_one,) = await open_handoffs(desk)
+    async with desk.database.read() as session:
+        again = (await session.scalars(select(Timer).where(Timer.status == TimerStatus.PENDING))).one()
+    assert timedelta(minutes=minutes - 1) < again.due_at - now() <= timedelta(minutes=minutes)
+    await customer.says("thanks, I wait")
+    customer.sees("looking into it")
+    customer.sees_not("none of our colleagues")
+    # Now the agent has gone home long ago.
+    long_ago = now() - timedelta(minutes=minutes + 1)
+    async with desk.database.begin() as session:
+        await session.execute(update(Message).values(created_at=long_ago))
+        await session.execute(update(Handoff).where(Handoff.id == open_one.id).values(claimed_at=long_ago))
+    await time_is_up(desk)
+    assert await open_handoffs(desk) == []
+    await customer.says("hello?")
+    customer.sees("none of our colleagues")
+
+
+async def test_an_agent_who_has_just_claimed_has_time_to_write(desk: App, customer: Customer, agent: Agent) -> None:
+    """Claimed in the last minute: the agent's time counts from then."""
+    await customer.says("I want to talk to a person")
+    chat = await agent.conversation(customer.channel.sender)
+    async with desk.database.begin() as session:
+        await agents.claim(session, chat, agent.user)
+    await time_is_up(desk)
+    assert len(await open_handoffs(desk)) == 1

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.config import Config, ConfigError
-from bot.contracts import Address, Author, Media
+from bot.contracts import Address, Author, Media, Outgoing
 from bot.storage import now
 from bot.storage.models import Inbox, Outbox
 from connectors.rest.handout import Call, claim
@@ -100,6 +100,28 @@ async def test_each_reply_is_handed_out_once_and_in_order(rest: Site, http: http
     asking = asyncio.create_task(ask(http, "three"))
     await rest.handle()
     assert await asking == []
+
+
+async def test_a_call_waits_for_its_own_answer_behind_a_slow_notice(
+    rest: Site, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notice that is still on its way does not make the call end without the answer behind it."""
+    asking = asyncio.create_task(ask(http, "one"))
+    row = await rest.handle("first")
+    assert texts(await asking) == ["first"]
+    real = rest.connector.send
+
+    async def send(message: Outgoing) -> str:
+        if message.text == "notice":
+            await asyncio.sleep(0.4)
+        sent: str = await real(message)
+        return sent
+
+    monkeypatch.setattr(rest.connector, "send", send)
+    await rest.say(row.conversation_id, "notice", author=Author.NOTICE)
+    asking = asyncio.create_task(ask(http, "two"))
+    await rest.handle("second")
+    assert texts(await asking) == ["notice", "second"]
 
 
 async def test_an_empty_message_asks_for_what_waits(rest: Site, http: httpx.AsyncClient) -> None:

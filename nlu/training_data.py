@@ -159,6 +159,8 @@ class _Reader:
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
+        # Where each intent of a file is named, for complaints about the name.
+        self.named_at: dict[tuple[str, str], int] = {}
         self.examples: list[Example] = []
         self.phrases: dict[str, list[Phrase]] = defaultdict(list)
 
@@ -209,6 +211,7 @@ class _Reader:
             )
             return
         before = len(self.problems)
+        self.named_at.setdefault((file, name.strip()), line_of(section, kind))
         count = sum(
             self._example(kind, name.strip(), text, language, file, number)
             for text, number in _lines(examples, section, "examples")
@@ -270,7 +273,7 @@ def _unknown_names(reader: _Reader, intents: set[str] | None, entities: set[str]
             seen.add((example.file, example.intent))
             yield Problem(
                 example.file,
-                example.line,
+                reader.named_at[example.file, example.intent],
                 f"the intent {example.intent!r} is not in domain.yml; add it to `intents:` there, or correct the name",
             )
         for annotation in example.annotations:

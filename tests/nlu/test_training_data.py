@@ -137,7 +137,7 @@ def test_names_are_compared_with_the_domain(project: Project) -> None:
     }
     domain = "intents:\n  - greet:\n      use_entities: []\n  - thank\nentities:\n  - product\n"
     found = problems(project, files, languages=("en",), domain=domain)
-    assert [(item.line, item.warning) for item in found] == [(5, False), (8, False), (0, True)]
+    assert [(item.line, item.warning) for item in found] == [(5, False), (6, False), (0, True)]
     assert "'who'" in found[0].message
     assert "'gret'" in found[1].message
     assert "'thank'" in found[2].message

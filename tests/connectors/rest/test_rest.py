@@ -35,6 +35,14 @@ async def http(rest: Site) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+async def poll(http: httpx.AsyncClient, message_id: str = "") -> Any:
+    """Ask for what waits, without saying anything."""
+    body = {"sender": "anna"} | ({"message_id": message_id} if message_id else {})
+    response = await http.post(WEBHOOK, json=body)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
 async def ask(http: httpx.AsyncClient, text: str, message_id: str = "", sender: str = "anna", **more: Any) -> Any:
     """Post a message and return the replies."""
     body = {"sender": sender, "message": text} | ({"message_id": message_id} if message_id else {}) | more
@@ -124,9 +132,9 @@ async def test_a_call_waits_for_its_own_answer_behind_a_slow_notice(
     assert texts(await asking) == ["notice", "second"]
 
 
-async def test_an_empty_message_asks_for_what_waits(rest: Site, http: httpx.AsyncClient) -> None:
+async def test_a_call_without_a_message_asks_for_what_waits(rest: Site, http: httpx.AsyncClient) -> None:
     """A caller can fetch an agent's words without saying anything; nothing is stored for it."""
-    assert await ask(http, "") == []
+    assert await poll(http) == []
     asking = asyncio.create_task(ask(http, "hi"))
     row = await rest.handle("hello")
     await asking
@@ -134,10 +142,10 @@ async def test_an_empty_message_asks_for_what_waits(rest: Site, http: httpx.Asyn
     found: list[Any] = []
     async with asyncio.timeout(5):
         while not found:
-            found = await ask(http, "", message_id="poll-1")
+            found = await poll(http, "poll-1")
     assert texts(found) == ["still there?"]
-    assert await ask(http, "") == []
-    assert texts(await ask(http, "", message_id="poll-1")) == ["still there?"]
+    assert await poll(http) == []
+    assert texts(await poll(http, "poll-1")) == ["still there?"]
     assert await rest.count(Inbox) == 1
 
 

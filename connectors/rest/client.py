@@ -117,7 +117,7 @@ class RestConnector:
         except (ValueError, RecursionError):
             raise Refused(400, "bad_body", "The body is not JSON.") from None
         event = cleaned(to_inbound(body))
-        call = await self._call(event, asks_only="message" not in body)
+        call = await self._call(event, asks_only="message" not in body, repeatable=bool(body.get("message_id")))
         if call is None:
             return JSONResponse([])
         replies = await self._replies(request, call)
@@ -126,9 +126,10 @@ class RestConnector:
         link = self._link(request)
         items = [item for reply in replies for item in to_payload(reply, link)]
         ids = [reply.id for reply in replies]
-        return JSONResponse(items, background=BackgroundTask(self._confirm, call, ids) if ids else None)
+        later = BackgroundTask(self._confirm, call, ids) if ids and not call.repeatable else None
+        return JSONResponse(items, background=later)
 
-    async def _call(self, event: Inbound, *, asks_only: bool) -> Call | None:
+    async def _call(self, event: Inbound, *, asks_only: bool, repeatable: bool) -> Call | None:
         """Commit the event; the call that waits for its replies.
 
         One without ``message`` says nothing and only asks for what is waiting; None where nothing can be.
@@ -136,7 +137,9 @@ class RestConnector:
         if asks_only:
             async with self._database.read() as reading:
                 conversation_id = await find_conversation(reading, event.address)
-            return Call(f"poll:{event.external_id}", event.address, conversation_id) if conversation_id else None
+            if not conversation_id:
+                return None
+            return Call(f"poll:{event.external_id}", event.address, conversation_id, repeatable=repeatable)
         if self._accept is None:
             raise busy()
         await self._accept([event])
@@ -144,7 +147,7 @@ class RestConnector:
             found = await find_event(reading, event.external_id)
         if found is None:
             raise busy()
-        return Call(f"inbox:{found[0]}", event.address, found[1], found[0])
+        return Call(f"inbox:{found[0]}", event.address, found[1], found[0], repeatable)
 
     async def _replies(self, request: Request, call: Call) -> list[Outgoing] | None:
         """What the call may have, as soon as it is there; None when it is not there in time."""

@@ -3,7 +3,7 @@
 The dispatcher has nothing to push: it marks a reply as sent, which here means *available*. A call
 takes what is available with a claim that ends by itself, answers, and then makes the claim final. So
 a crash in between loses nothing: the next call finds the replies again. A call that is repeated
-under its ``message_id`` finds its own replies, final or not.
+under its ``message_id`` finds its own replies, final or not, and nobody else gets them.
 
 ``Outbox.platform_id`` names the call that took a reply; ``Outbox.lease_until`` is set while that
 claim is not final.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Outgoing
@@ -26,16 +26,23 @@ from connectors.rest.convert import CHANNEL
 
 # Writing an answer takes milliseconds; who has not finished after this is gone.
 CLAIM = timedelta(seconds=5)
+# The length of an event's id that was made from the caller's ``message_id``; a fresh one is shorter.
+DIGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: the name its replies are marked with, and the event it brought (None: it only asks)."""
+    """One request: the name its replies are marked with, and the event it brought (None: it only asks).
+
+    A ``repeatable`` call carries the caller's own id: whoever missed the answer asks for it again by that
+    id, so a claim is final at once, and no other call is given the same replies after a crash.
+    """
 
     mark: str
     address: Address
     conversation_id: int
     inbox_id: int | None = None
+    repeatable: bool = False
 
 
 async def find_event(session: AsyncSession, event_id: str) -> tuple[int, int] | None:
@@ -73,8 +80,10 @@ async def takeable(session: AsyncSession, call: Call) -> list[Outbox] | None:
     if call.inbox_id is not None:
         query = query.where(or_(Outbox.inbox_id.is_(None), Outbox.inbox_id <= call.inbox_id))
     rows = list(await session.scalars(query.order_by(Outbox.id)))
+    moment = now()
+    rows = await _without_repeatable(session, rows, call, moment)
     answers = [place for place, row in enumerate(rows) if row.inbox_id is not None]
-    found, moment = [], now()
+    found = []
     for place, row in enumerate(rows):
         if row.status is not OutboxStatus.SENT:
             if answers and place <= answers[-1]:
@@ -84,6 +93,26 @@ async def takeable(session: AsyncSession, call: Call) -> list[Outbox] | None:
             return None
         found.append(row)
     return found
+
+
+async def _without_repeatable(session: AsyncSession, rows: list[Outbox], call: Call, moment: datetime) -> list[Outbox]:
+    """Leave out what a call under its own ``message_id`` took before a crash.
+
+    A caller who has not got an answer repeats the call and finds it again; one who has, and goes on to
+    the next message, must not get it twice. Without ids nobody can repeat, so there the next call gets it.
+    """
+    lost = {
+        row.id: int(number)
+        for row in rows
+        if row.platform_id != call.mark and row.lease_until is not None and row.lease_until <= moment
+        for kind, _, number in [row.platform_id.partition(":")]
+        if kind == "inbox" and number.isdecimal()
+    }
+    if not lost:
+        return rows
+    events = select(Inbox.id).where(Inbox.id.in_(lost.values()), func.length(Inbox.external_id) == DIGEST)
+    repeatable = set(await session.scalars(events))
+    return [row for row in rows if lost.get(row.id) not in repeatable]
 
 
 def _claimed_by_another(row: Outbox, call: Call, moment: datetime) -> bool:
@@ -96,7 +125,7 @@ async def claim(session: AsyncSession, call: Call) -> list[Outgoing] | None:
     rows = await takeable(session, call)
     if rows is None:
         return None
-    until = now() + CLAIM
+    until = None if call.repeatable else now() + CLAIM
     for row in rows:
         if row.platform_id != call.mark or row.lease_until is not None:
             row.platform_id, row.lease_until = call.mark, until

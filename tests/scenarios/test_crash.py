@@ -120,7 +120,8 @@ async def test_kill_in_the_middle_of_200_messages(tmp_path: Path, model_dir: Pat
     assert unsent == 0
     # Each customer saw the same conversation as any other: nothing twice, nothing missing.
     tickets_aside = [[[text[:30] for text in reply] for reply in replies] for replies in answers]
-    assert all(replies == tickets_aside[0] for replies in tickets_aside)
+    usual = Counter(map(str, tickets_aside)).most_common(1)[0][0]
+    assert [replies for replies in tickets_aside if str(replies) != usual] == [], usual
     assert all(reply for replies in answers for reply in replies)
 
 

@@ -208,6 +208,30 @@ async def test_a_crash_while_answering_loses_nothing(rest: Site, http: httpx.Asy
     assert texts(await asking) == ["lost?", "answer"]
 
 
+@pytest.mark.parametrize(("first_id", "expected"), [("m-1", ["answer"]), ("", ["hello", "answer"])])
+async def test_a_crash_before_the_claim_is_final(
+    rest: Site, http: httpx.AsyncClient, first_id: str, expected: list[str]
+) -> None:
+    """The answer had left when the process died: with ids of their own, callers do not get it twice, and a
+    repeated call still finds it; without, it comes again rather than not at all."""
+    asking = asyncio.create_task(ask(http, "hi", first_id))
+    await rest.handle("hello")
+    assert texts(await asking) == ["hello"]
+    async with asyncio.timeout(5):
+        while True:
+            async with rest.database.read() as session:
+                if (await session.scalars(select(Outbox.lease_until))).one() is None:
+                    break
+            await asyncio.sleep(0.01)
+    async with rest.database.begin() as session:
+        await session.execute(update(Outbox).values(lease_until=now() - timedelta(seconds=1)))
+    asking = asyncio.create_task(ask(http, "next", "m-2" if first_id else ""))
+    await rest.handle("answer")
+    assert texts(await asking) == expected
+    if first_id:
+        assert texts(await ask(http, "hi", first_id)) == ["hello"]
+
+
 async def test_a_caller_who_hangs_up_loses_nothing(rest: Site, http: httpx.AsyncClient) -> None:
     """A reply that comes after the caller has gone waits for the next call."""
     async with httpx.AsyncClient(base_url=rest.url) as gone:

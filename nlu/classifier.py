@@ -1,14 +1,20 @@
-"""Intent scores from a trained model, with numpy alone.
+"""Intent probabilities from a trained model, with numpy alone.
 
-The model is a kernel ridge classifier over two views of a text: its sentence vector (a Gaussian
-kernel against the training examples) and its tf-idf n-grams (a linear kernel, hence one weight
-vector an intent). A logistic regression, fitted on the ridge's leave-one-out scores, turns the
-scores into calibrated probabilities.
+The model is a kernel ridge classifier over two views of a text: its tf-idf n-grams (a linear kernel,
+hence one weight vector an intent) and its sentence vector (a Gaussian kernel against the training
+examples). It comes in blocks, one a language: within a block the kernel is exact, across blocks the
+vectors' kernel goes through landmarks that all languages share ("partially independent conditional"
+approximation: Snelson and Ghahramani, Local and global sparse Gaussian process approximations,
+2007). A text is scored by the blocks of the languages it may be in, each by how probable that is.
+
+Recognition is a cascade: n-grams alone first, and the sentence vector, which costs several times
+more, only for a text of which they are not sure. For either stage a logistic regression, fitted on
+scores of examples by models trained without them, turns scores into calibrated probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +24,12 @@ import numpy.typing as npt
 from nlu.features import Floats, Vocabulary, char_ngrams, word_ngrams
 from nlu.text import clean, fold
 
+Array = npt.NDArray[Any]
+
 _MOSTLY = 0.8
 _MIN_CASED = 4
+_BLOCKS = 3
+_SHARE = 0.02
 
 
 def for_vectors(text: str) -> str:
@@ -32,80 +42,194 @@ def for_vectors(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class IntentClassifier:
-    """A trained model. ``anchors`` are the training examples' vectors, without rows if unused."""
+class Stage:
+    """From ridge scores to probabilities."""
 
-    intents: tuple[str, ...]
-    chars: Vocabulary
-    words: Vocabulary
-    char_weights: Floats
-    word_weights: Floats
-    anchors: Floats
-    anchor_weights: Floats
-    gamma: float
     mixing: Floats
     bias: Floats
 
+    def probabilities(self, scores: Floats) -> Floats:
+        """Calibrated probabilities of scores; rows of them for rows."""
+        logits = (scores @ self.mixing + self.bias).astype(np.float64)
+        logits -= logits.max(axis=-1, keepdims=True)
+        odds = np.exp(logits)
+        found: Floats = (odds / odds.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What was learnt from the examples of one language (or of a part of them).
+
+    Attributes:
+        language: which, empty when the examples do not say.
+        chars: character n-grams.
+        words: words and pairs of them.
+        quick: weights of the first stage, a row for each n-gram (characters, then words), a column
+            for each intent.
+        full: the same for the second stage; without rows when no vectors are used.
+        anchors: the examples' sentence vectors.
+        anchor_weights: a row for each anchor.
+        shared: what the landmarks would say of this block's examples, which the anchors say exactly;
+            a row for each landmark.
+    """
+
+    language: str
+    chars: Vocabulary
+    words: Vocabulary
+    quick: Array
+    full: Array
+    anchors: Floats
+    anchor_weights: Floats
+    shared: Floats
+
+    def weigh(self, folded: str) -> tuple[Array, Floats]:
+        """Rows of :attr:`quick` and :attr:`full` that a text has, and its weight in each."""
+        char_rows, char_weights, _ = self.chars.weigh(char_ngrams(folded))
+        word_rows, word_weights, _ = self.words.weigh(word_ngrams(folded))
+        return (
+            np.concatenate((char_rows, word_rows + len(self.chars))),
+            np.concatenate((char_weights, word_weights)),
+        )
+
+    def near(self, vector: Floats, gamma: float, landmarks: Floats) -> Floats:
+        """Scores by likeness to the examples, beyond what the landmarks know."""
+        found: Floats = gaussian(self.anchors, vector, gamma) @ self.anchor_weights
+        return found - landmarks @ self.shared if len(landmarks) else found
+
+
+def gaussian(rows: Floats, vector: Floats, gamma: float) -> Floats:
+    """How near each of some unit vectors is to one, from near 0 to 1 for the same."""
+    near = rows @ vector
+    near -= 1
+    near *= np.float32(gamma)
+    found: Floats = np.exp(near, out=near)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class IntentClassifier:
+    """A trained model.
+
+    Attributes:
+        intents: the columns of every table.
+        blocks: what was learnt, by language.
+        landmarks: sentence vectors that all blocks share; without rows for a single block.
+        landmark_weights: a row for each landmark.
+        gamma: width of the Gaussian kernel.
+        quick: calibration of the first stage.
+        full: calibration of the second.
+        enough: the first stage's probability from which its word is taken.
+    """
+
+    intents: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    landmarks: Floats
+    landmark_weights: Floats
+    gamma: float
+    quick: Stage
+    full: Stage
+    enough: float
+
     @property
     def uses_vectors(self) -> bool:
-        """Whether :meth:`probabilities` needs a sentence vector."""
-        return len(self.anchors) > 0
+        """Whether :meth:`probabilities` may ask for a sentence vector."""
+        return any(len(block.anchors) for block in self.blocks)
 
-    def scores(self, folded: str, vector: Floats | None) -> Floats:
-        """Ridge scores of one text, about 1 for a certain intent and 0 for the others."""
-        columns, weights, _ = self.chars.weigh(char_ngrams(folded))
-        scores = weights @ self.char_weights[columns]
-        columns, weights, _ = self.words.weigh(word_ngrams(folded))
-        scores = scores + weights @ self.word_weights[columns]
-        if self.uses_vectors and vector is not None:
-            near = self.anchors @ vector
-            near -= 1
-            near *= np.float32(self.gamma)
-            scores = scores + np.exp(near, out=near) @ self.anchor_weights
-        found: Floats = scores.astype(np.float32)
-        return found
+    def support(self, folded: str) -> float:
+        """The share of a text's character n-grams that examples of some language have."""
+        ngrams = char_ngrams(folded)
+        return max(block.chars.weigh(ngrams)[2] for block in self.blocks)
 
-    def probabilities(self, text: str, vector: Floats | None) -> Floats:
-        """The calibrated probability of each intent, in the order of :attr:`intents`."""
-        logits = (self.scores(fold(clean(text)), vector) @ self.mixing + self.bias).astype(np.float64)
-        logits -= logits.max()
-        odds = np.exp(logits)
-        found: Floats = (odds / odds.sum()).astype(np.float32)
-        return found
+    def probabilities(self, text: str, languages: Mapping[str, float], encode: Callable[[], Floats] | None) -> Floats:
+        """The calibrated probability of each intent, in the order of :attr:`intents`.
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What to store; the large tables in half precision, which changes no decision in practice."""
-        half = np.float16
-        return {
-            "char_hashes": self.chars.hashes,
-            "char_idf": self.chars.idf,
-            "word_hashes": self.words.hashes,
-            "word_idf": self.words.idf,
-            "char_weights": self.char_weights.astype(half),
-            "word_weights": self.word_weights.astype(half),
-            "anchors": self.anchors.astype(half),
-            "anchor_weights": self.anchor_weights,
-            "gamma": np.array([self.gamma], dtype=np.float32),
-            "mixing": self.mixing,
-            "bias": self.bias,
+        Args:
+            text: a message.
+            languages: how probable each language is for it.
+            encode: gives its sentence vector; None where there is none to have.
+        """
+        folded = fold(clean(text))
+        weighed = [(share, block, *block.weigh(folded)) for share, block in self._chosen(languages)]
+        scores = np.zeros(len(self.intents), dtype=np.float32)
+        for share, block, rows, weights in weighed:
+            scores += share * (weights @ block.quick[rows].astype(np.float32))
+        found = self.quick.probabilities(scores)
+        if encode is None or not self.uses_vectors or found.max() >= self.enough:
+            return found
+        vector = encode()
+        near = gaussian(self.landmarks, vector, self.gamma) if len(self.landmarks) else self.landmarks
+        scores = near @ self.landmark_weights if len(near) else np.zeros_like(scores)
+        for share, block, rows, weights in weighed:
+            scores += share * (weights @ block.full[rows].astype(np.float32))
+            scores += share * block.near(vector, self.gamma, near)
+        return self.full.probabilities(scores)
+
+    def _chosen(self, languages: Mapping[str, float]) -> list[tuple[np.float32, Block]]:
+        """The blocks that count for a text and their shares, which sum to 1."""
+        if len(self.blocks) == 1:
+            return [(np.float32(1), self.blocks[0])]
+        known = [(languages.get(block.language, 0.0), block) for block in self.blocks]
+        known.sort(key=lambda item: -item[0])
+        parts = sum(block.language == known[0][1].language for block in self.blocks)
+        chosen = [item for item in known[: _BLOCKS * parts] if item[0] >= _SHARE] or known[:1]
+        total = sum(share for share, _ in chosen)
+        return [(np.float32(share / total if total else 1 / len(chosen)), block) for share, block in chosen]
+
+    def arrays(self) -> dict[str, Array]:
+        """What to store; the n-grams' tables in half precision, which changes no decision in practice."""
+        found: dict[str, Array] = {
+            "landmarks": self.landmarks,
+            "landmark_weights": self.landmark_weights,
+            "numbers": np.array([self.gamma, self.enough], dtype=np.float32),
         }
+        for name, stage in (("quick", self.quick), ("full", self.full)):
+            found |= {f"{name}_mixing": stage.mixing, f"{name}_bias": stage.bias}
+        for number, block in enumerate(self.blocks):
+            own: dict[str, Array] = {
+                "char_hashes": block.chars.hashes,
+                "char_idf": block.chars.idf,
+                "word_hashes": block.words.hashes,
+                "word_idf": block.words.idf,
+                "quick": block.quick.astype(np.float16),
+                "full": block.full.astype(np.float16),
+                "anchors": block.anchors,
+                "anchor_weights": block.anchor_weights,
+                "shared": block.shared,
+            }
+            found |= {f"block{number}_{name}": array for name, array in own.items()}
+        return found
 
     @classmethod
-    def from_arrays(cls, intents: tuple[str, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> IntentClassifier:
-        """Read what :meth:`arrays` gave. Raises KeyError or ValueError for damaged data."""
-        single = np.float32
-        model = cls(
+    def from_arrays(
+        cls, intents: tuple[str, ...], languages: Sequence[str], arrays: Mapping[str, Array]
+    ) -> IntentClassifier:
+        """Read what :meth:`arrays` gave; ``languages`` are those of the blocks.
+
+        Raises KeyError or ValueError for damaged data.
+        """
+        blocks = []
+        for number, language in enumerate(languages):
+            own = {
+                name: arrays[f"block{number}_{name}"]
+                for name in ("quick", "full", "anchors", "anchor_weights", "shared")
+            }
+            chars, words = (
+                Vocabulary(arrays[f"block{number}_{kind}_hashes"], arrays[f"block{number}_{kind}_idf"])
+                for kind in ("char", "word")
+            )
+            block = Block(language, chars, words, **own)
+            if block.quick.shape != (len(chars) + len(words), len(intents)):
+                raise ValueError("the model's tables do not fit its intents")
+            blocks.append(block)
+        gamma, enough = arrays["numbers"].tolist()
+        return cls(
             intents=intents,
-            chars=Vocabulary(arrays["char_hashes"], arrays["char_idf"]),
-            words=Vocabulary(arrays["word_hashes"], arrays["word_idf"]),
-            char_weights=arrays["char_weights"].astype(single),
-            word_weights=arrays["word_weights"].astype(single),
-            anchors=arrays["anchors"].astype(single),
-            anchor_weights=arrays["anchor_weights"].astype(single),
-            gamma=float(arrays["gamma"][0]),
-            mixing=arrays["mixing"],
-            bias=arrays["bias"],
+            blocks=tuple(blocks),
+            landmarks=arrays["landmarks"],
+            landmark_weights=arrays["landmark_weights"],
+            gamma=gamma,
+            quick=Stage(arrays["quick_mixing"], arrays["quick_bias"]),
+            full=Stage(arrays["full_mixing"], arrays["full_bias"]),
+            enough=enough,
         )
-        if model.char_weights.shape != (len(model.chars), len(intents)) or model.bias.shape != (len(intents),):
-            raise ValueError("the model's tables do not fit its intents")
-        return model

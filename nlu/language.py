@@ -190,6 +190,11 @@ class LanguageIdentifier:
             return self._by_script(words, script)
         return self._by_words(words, telling)
 
+    def shares(self, text: str) -> dict[str, float]:
+        """How probable each configured language is by a text's characters alone; they sum to 1."""
+        probabilities = self._model.probabilities(fold(letters_only(text)))
+        return dict(zip(self._languages, probabilities.tolist(), strict=True))
+
     def _chinese(self, words: str) -> LanguageGuess:
         simplified, traditional, japanese = chinese_evidence(words)
         if japanese > simplified + traditional and "ja" in self._by_base:

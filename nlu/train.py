@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,11 @@ def train(config: Config, progress: Progress | None = None) -> Path:
     """
     report = progress or (lambda _fraction, _what: None)
     path = store.model_path(config)
-    if store.is_sound(path):
+    if store.is_sound(path, thorough=True):
         report(1.0, "Nothing has changed")
         return path
     with store.training_lock(config.models_dir):
-        if store.is_sound(path):
+        if store.is_sound(path, thorough=True):
             return path
         if path.exists():
             store.remove(path)
@@ -70,20 +71,21 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
 
     started = time.perf_counter()
     tables = build_tables(data, config.settings.languages)
-    # The tagger's own training is C++ that leaves Python free: it runs beside the rest.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="tagger") as beside:
-        tagging = beside.submit(_tagger, config, data, tables, tagger_file)
+    # Entities and languages are learnt in a second process, beside the intents.
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as beside:
+        learning = beside.submit(_learn_beside, config, data, tables, tagger_file)
         encoded = _encode(config, data, report) if store.uses_vectors(config) else None
         report(0.45, "Learning intents")
         classifier, held_out = fit_classifier(
-            [example.text for example in data.examples], [example.intent for example in data.examples], encoded
+            [example.text for example in data.examples],
+            [example.intent for example in data.examples],
+            [example.language for example in data.examples],
+            encoded,
         )
-        report(0.8, "Learning languages")
         if config.settings.recognizer.language_detector == "statistical":
             detectors.prepare(config.models_dir)
-        language = _language(config, data)
-        report(0.85, "Learning entities")
-        has_tagger = tagging.result()
+        report(0.8, "Learning languages and entities")
+        language, has_tagger = learning.result()
     figures: dict[str, Any] = {
         "examples": len(data.examples),
         "seconds": round(time.perf_counter() - started, 2),
@@ -103,12 +105,16 @@ def _encode(config: Config, data: TrainingData, report: Progress) -> Any:
     vectors.prepare(config.models_dir)
     encoder = vectors.load(config.models_dir)
     texts = [for_vectors(example.text) for example in data.examples]
-    parts = []
-    for start in range(0, len(texts), _BATCH):
-        report(0.05 + 0.4 * start / len(texts), "Encoding examples")
-        parts.append(encoder.encode(texts[start : start + _BATCH]))
-    # Half precision, as they are stored: training and use see the same numbers.
-    return np.concatenate(parts).astype(np.float16).astype(np.float32)
+    known = vectors.recall(config.models_dir)
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
+    for start in range(0, len(missing), _BATCH):
+        report(0.05 + 0.4 * start / len(missing), "Encoding examples")
+        batch = missing[start : start + _BATCH]
+        # Half precision: what was encoded before and what is encoded now are the same numbers.
+        known |= zip(batch, encoder.encode(batch).astype(np.float16), strict=True)
+    if missing:
+        vectors.remember(config.models_dir, {text: known[text] for text in texts})
+    return np.array([known[text] for text in texts]).astype(np.float32)
 
 
 def _language(config: Config, data: TrainingData) -> LanguageModel:
@@ -116,6 +122,10 @@ def _language(config: Config, data: TrainingData) -> LanguageModel:
     return train_language_model(
         [example.text for example in known], [example.language for example in known], config.settings.languages
     )
+
+
+def _learn_beside(config: Config, data: TrainingData, tables: Tables, tagger_file: Path) -> tuple[LanguageModel, bool]:
+    return _language(config, data), _tagger(config, data, tables, tagger_file)
 
 
 def _tagger(config: Config, data: TrainingData, tables: Tables, target: Path) -> bool:

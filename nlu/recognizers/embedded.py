@@ -21,7 +21,6 @@ from nlu import store, vectors
 from nlu.classifier import IntentClassifier, for_vectors
 from nlu.detectors import LangdetectDetector, StatisticalDetector
 from nlu.entities import EntityExtractor
-from nlu.features import char_ngrams
 from nlu.language import LanguageIdentifier
 from nlu.text import clean, fold
 from nlu.train import ensure_model_sync
@@ -94,6 +93,7 @@ class EmbeddedRecognizer:
         try:
             return cls(config, store.load(path))
         except store.DamagedModelError:
+            store.remove(path)
             path = ensure_model_sync(config, progress)
         return cls(config, store.load(path))
 
@@ -127,13 +127,15 @@ class EmbeddedRecognizer:
 
     def _rank(self, cleaned: str) -> tuple[tuple[str, float], ...]:
         classifier = self._classifier
-        support = 1.0
-        if not _WORDS.search(cleaned):
-            # Emoji and signs: as far as examples have used them, they mean what they meant there.
-            _, _, support = classifier.chars.weigh(char_ngrams(fold(cleaned)))
-            if not support:
-                return ()
-        vector = self._encoder.encode([for_vectors(cleaned)])[0] if self._encoder is not None else None
-        scores = classifier.probabilities(cleaned, vector) * np.float32(support)
+        # Emoji and signs: as far as examples have used them, they mean what they meant there.
+        support = 1.0 if _WORDS.search(cleaned) else classifier.support(fold(cleaned))
+        if not support:
+            return ()
+        encoder = self._encoder
+        scores = classifier.probabilities(
+            cleaned,
+            self.identifier.shares(cleaned),
+            (lambda: encoder.encode([for_vectors(cleaned)])[0]) if encoder is not None else None,
+        ) * np.float32(support)
         order = np.argsort(-scores, kind="stable")
         return tuple((classifier.intents[place], round(float(scores[place]), 6)) for place in order.tolist())

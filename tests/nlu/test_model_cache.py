@@ -88,7 +88,7 @@ def test_training_is_deterministic(project: Project, tmp_path: Path) -> None:
     two = tmp_path / "again"
     one.rename(two)
     assert train(config) == one
-    for name in ("arrays.npz", "entities.crfsuite"):
+    for name in ("arrays.bin", "entities.crfsuite"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
@@ -97,7 +97,7 @@ def test_a_damaged_model_is_made_again(project: Project, damage: str) -> None:
     """A truncated, altered or missing file is noticed, and training repairs it."""
     config = project()
     path = train(config)
-    arrays, manifest = path / "arrays.npz", path / "model.json"
+    arrays, manifest = path / "arrays.bin", path / "model.json"
     if damage == "cut":
         arrays.write_bytes(arrays.read_bytes()[:-100])
     elif damage == "flip":
@@ -117,7 +117,7 @@ def test_a_damaged_model_is_made_again(project: Project, damage: str) -> None:
 
 
 def test_only_the_latest_models_are_kept(project: Project) -> None:
-    """Three models stay, the one just made among them; foreign files are left alone."""
+    """Two models stay, the one just made among them; foreign files are left alone."""
     config = project()
     paths = []
     for number in range(5):
@@ -125,7 +125,7 @@ def test_only_the_latest_models_are_kept(project: Project) -> None:
         paths.append(train(config))
         os.utime(paths[-1], (time.time() - 100 + number,) * 2)
     (config.models_dir / "notes.txt").write_text("mine", encoding="utf-8")
-    assert models_in(config) == sorted(path.name for path in paths[-3:])
+    assert models_in(config) == sorted(path.name for path in paths[-2:])
 
 
 async def test_two_processes_training_at_once_make_one_sound_model(project: Project) -> None:
@@ -182,10 +182,10 @@ def test_create_trains_when_nothing_is_there(project: Project) -> None:
     assert recognizer.parse_sync("track my parcel please").intent == "track_order"
 
 
-def test_many_examples_are_solved_on_a_sample(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the exact limit the model rests on some of the examples and still knows the others."""
-    monkeypatch.setattr("nlu.fit.EXACT", 10)
-    monkeypatch.setattr("nlu.fit.ANCHORS", 14)
+def test_a_language_of_many_examples_is_learnt_in_parts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the size of a block the model rests on several that share landmarks, and still knows them all."""
+    monkeypatch.setattr("nlu.fit.BLOCK", 8)
+    monkeypatch.setattr("nlu.fit.LANDMARKS", 10)
     path = train(project())
     recognizer = EmbeddedRecognizer(project(), store.load(path))
     for text, intent in {"hello there": "greet", "hola": "greet", "where is my order": "track_order"}.items():

@@ -141,13 +141,13 @@ class IntentClassifier:
         ngrams = char_ngrams(folded)
         return max(block.chars.weigh(ngrams)[2] for block in self.blocks)
 
-    def probabilities(self, text: str, languages: Mapping[str, float], encode: Callable[[], Floats] | None) -> Floats:
+    def probabilities(self, text: str, languages: Mapping[str, float], encode: Callable[[], Floats]) -> Floats:
         """The calibrated probability of each intent, in the order of :attr:`intents`.
 
         Args:
             text: a message.
             languages: how probable each language is for it.
-            encode: gives its sentence vector; None where there is none to have.
+            encode: gives its sentence vector; asked only where it is needed.
         """
         folded = fold(clean(text))
         weighed = [(share, block, *block.weigh(folded)) for share, block in self._chosen(languages)]
@@ -155,7 +155,7 @@ class IntentClassifier:
         for share, block, rows, weights in weighed:
             scores += share * (weights @ block.quick[rows].astype(np.float32))
         found = self.quick.probabilities(scores)
-        if encode is None or not self.uses_vectors or found.max() >= self.enough:
+        if not self.uses_vectors or found.max() >= self.enough:
             return found
         vector = encode()
         near = gaussian(self.landmarks, vector, self.gamma) if len(self.landmarks) else self.landmarks

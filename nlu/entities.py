@@ -138,7 +138,7 @@ class EntityExtractor:
             self._dates.find(text, folded, today),
             numbers.phones(text, folded, language),
             numbers.long_digits(text, folded),
-            numbers.orders(text),
+            numbers.orders(text, folded),
             self._sizes.find(text, folded),
         ):
             for item in group:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy.typing as npt
 
 UInts: TypeAlias = npt.NDArray[np.uint64]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Places: TypeAlias = npt.NDArray[np.intp]
 
 CHAR_ORDERS = (1, 2, 3, 4, 5)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -38,12 +41,19 @@ def char_ngrams(folded: str, orders: tuple[int, ...] = CHAR_ORDERS) -> UInts:
 
     A space at either end of an n-gram marks the edge of a word. Repeated n-grams are repeated.
     """
-    if not folded:
-        return np.empty(0, dtype=np.uint64)
-    codes = _codes(f" {folded} ")
-    inner = np.cumsum(codes == 32)
+    return char_ngrams_of((folded,), orders)[0]
+
+
+def char_ngrams_of(texts: Sequence[str], orders: tuple[int, ...] = CHAR_ORDERS) -> tuple[UInts, Places]:
+    """:func:`char_ngrams` of many texts, one after another, and the number of the text of each."""
+    codes = _codes("".join([f" {text} " if text else "" for text in texts]))
+    if not len(codes):
+        return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.intp)
+    owners = np.repeat(np.arange(len(texts)), [len(text) + 2 if text else 0 for text in texts])
+    space = codes == 32
+    inner = np.cumsum(space)
     running = np.zeros(len(codes), dtype=np.uint64)
-    found = []
+    found, whose = [], []
     for order in range(1, max(orders) + 1):
         count = len(codes) - order + 1
         if count <= 0:
@@ -53,21 +63,29 @@ def char_ngrams(folded: str, orders: tuple[int, ...] = CHAR_ORDERS) -> UInts:
         if order in orders:
             last = order - 1
             # Spaces strictly inside the n-gram: all up to its end, less those up to its start.
-            spaces = inner[last:] - (codes[last:] == 32) - inner[:count]
-            keep = spaces <= 0 if order > 1 else codes != 32
+            keep = (inner[last:] - space[last:] - inner[:count] <= 0) if order > 1 else ~space
+            if len(texts) > 1:
+                keep &= owners[:count] == owners[last:]
             found.append(_mix(running[keep] + np.uint64(order)))
-    return np.concatenate(found)
+            whose.append(owners[:count][keep])
+    return np.concatenate(found), np.concatenate(whose)
 
 
 def word_ngrams(folded: str) -> UInts:
     """Hashes of words and pairs of neighbouring words; repeated ones are repeated."""
-    words = _WORD.findall(folded)
-    if not words:
-        return np.empty(0, dtype=np.uint64)
-    single = word_hashes(words)
-    edges = np.concatenate(([np.uint64(1)], single, [np.uint64(2)]))
-    pairs = _mix((edges[:-1] * _STEP) ^ edges[1:])
-    return np.concatenate((single, pairs))
+    return word_ngrams_of((folded,))[0]
+
+
+def word_ngrams_of(texts: Sequence[str]) -> tuple[UInts, Places]:
+    """:func:`word_ngrams` of many texts, and the number of the text of each."""
+    words = [_WORD.findall(text) for text in texts]
+    values = [[1, *map(_word_hash, found), 2] if found else [] for found in words]
+    owners = np.repeat(np.arange(len(texts)), [len(found) for found in values])
+    edges = np.fromiter(chain.from_iterable(values), dtype=np.uint64, count=len(owners))
+    single = edges > np.uint64(2)
+    together = owners[:-1] == owners[1:]
+    pairs = _mix((edges[:-1] * _STEP) ^ edges[1:])[together]
+    return np.concatenate((edges[single], pairs)), np.concatenate((owners[single], owners[:-1][together]))
 
 
 def word_hashes(words: Sequence[str]) -> UInts:
@@ -75,6 +93,7 @@ def word_hashes(words: Sequence[str]) -> UInts:
     return np.array([_word_hash(word) for word in words], dtype=np.uint64)
 
 
+@lru_cache(maxsize=1 << 16)
 def _word_hash(word: str) -> int:
     value = 1469598103934665603
     for char in word:
@@ -108,11 +127,30 @@ class Vocabulary:
         return columns, weights / length if length else weights, float(known.mean())
 
 
-def build_vocabulary(texts: list[UInts], minimum: int = 2) -> Vocabulary:
-    """The n-grams that occur in at least ``minimum`` texts."""
-    if not texts:
-        return Vocabulary(np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.float32))
-    hashes, counts = np.unique(np.concatenate([np.unique(text) for text in texts]), return_counts=True)
-    keep = counts >= minimum
-    idf = np.log((1 + len(texts)) / (1 + counts[keep])) + 1
-    return Vocabulary(hashes[keep], idf.astype(np.float32))
+def learn_vocabulary(
+    ngrams: UInts, owners: Places, texts: int, minimum: int = 2
+) -> tuple[Vocabulary, Places, Places, Floats]:
+    """The n-grams that occur in at least ``minimum`` of some texts, and those texts' weights.
+
+    Args:
+        ngrams: the n-grams of all texts.
+        owners: the number of the text of each.
+        texts: how many texts there are.
+        minimum: in how many of them an n-gram must occur.
+
+    Returns:
+        The vocabulary, then row (text), column (n-gram) and weight of all that is not zero, as
+        :meth:`Vocabulary.weigh` gives for one text.
+    """
+    hashes, places = np.unique(ngrams, return_inverse=True)
+    cells, counts = np.unique(owners * max(len(hashes), 1) + places, return_counts=True)
+    rows, columns = np.divmod(cells, max(len(hashes), 1))
+    spread = np.bincount(columns, minlength=len(hashes))
+    keep = spread >= minimum
+    idf = (np.log((1 + texts) / (1 + spread[keep])) + 1).astype(np.float32)
+    known = keep[columns]
+    rows, columns = rows[known], (np.cumsum(keep) - 1)[columns[known]]
+    weights = (1.0 + np.log(counts[known])).astype(np.float32) * idf[columns]
+    lengths = np.sqrt(np.bincount(rows, weights=weights * weights, minlength=texts)).astype(np.float32)
+    lengths[lengths == 0] = 1
+    return Vocabulary(hashes[keep], idf), rows, columns, weights / lengths[rows]

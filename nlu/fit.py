@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bot.config import ConfigError, Problem
 from nlu.classifier import Block, IntentClassifier, Stage
-from nlu.features import Floats, UInts, Vocabulary, build_vocabulary, char_ngrams, word_ngrams
+from nlu.features import Floats, Places, UInts, Vocabulary, char_ngrams_of, learn_vocabulary, word_ngrams_of
 from nlu.text import clean, fold
 
 BLOCK = 9000
@@ -35,7 +35,7 @@ LANDMARKS = 1500
 GAMMA = 3.0
 TFIDF_SHARE = 0.2
 RIDGE_WITH_VECTORS = 0.05
-RIDGE_ALONE = 0.05
+RIDGE_ALONE = 0.2
 CALIBRATION_STRENGTH = 10.0
 _JITTER = 1e-3
 _WORSE = 0.003
@@ -54,19 +54,6 @@ class _Part:
     words: Vocabulary
     rows: Any
     linear: Floats
-
-
-def sparse_rows(vocabulary: Vocabulary, texts: Sequence[UInts]) -> Any:
-    """tf-idf rows of texts given as n-grams."""
-    columns, weights, starts = [], [], [0]
-    for text in texts:
-        column, weight, _ = vocabulary.weigh(text)
-        columns.append(column)
-        weights.append(weight)
-        starts.append(starts[-1] + len(column))
-    data = np.concatenate(weights) if weights else np.empty(0, dtype=np.float32)
-    places = np.concatenate(columns) if columns else np.empty(0, dtype=np.intp)
-    return scipy.sparse.csr_matrix((data, places, starts), shape=(len(texts), len(vocabulary)), dtype=np.float32)
 
 
 def fit_classifier(
@@ -147,11 +134,16 @@ def _split(languages: Sequence[str], random: np.random.Generator) -> list[tuple[
 
 def _part(texts: Sequence[str], language: str, index: npt.NDArray[np.intp]) -> _Part:
     folded = [fold(clean(texts[place])) for place in index.tolist()]
-    chars = [char_ngrams(text) for text in folded]
-    words = [word_ngrams(text) for text in folded]
-    char_vocabulary, word_vocabulary = build_vocabulary(chars), build_vocabulary(words)
-    rows = scipy.sparse.hstack([sparse_rows(char_vocabulary, chars), sparse_rows(word_vocabulary, words)], "csr")
-    return _Part(language, index, char_vocabulary, word_vocabulary, rows, _products(rows))
+    chars, char_rows = _learn(char_ngrams_of(folded), len(folded))
+    words, word_rows = _learn(word_ngrams_of(folded), len(folded))
+    rows = scipy.sparse.hstack([char_rows, word_rows], "csr")
+    return _Part(language, index, chars, words, rows, _products(rows))
+
+
+def _learn(ngrams: tuple[UInts, Places], count: int) -> tuple[Vocabulary, Any]:
+    """The vocabulary of some texts, and their tf-idf rows."""
+    vocabulary, rows, columns, weights = learn_vocabulary(*ngrams, count)
+    return vocabulary, scipy.sparse.csr_matrix((weights, (rows, columns)), shape=(count, len(vocabulary)))
 
 
 def _products(rows: Any) -> Floats:

@@ -14,7 +14,7 @@ from babel import Locale
 from bot.contracts import LanguageGuess
 from nlu import lexicon
 from nlu.detectors import Detector
-from nlu.features import Floats, UInts, char_ngrams, word_hashes
+from nlu.features import Floats, UInts, char_ngrams_of, word_hashes
 from nlu.scripts import LANGUAGES, NAMES, chinese_evidence, main_script
 from nlu.text import clean, fold
 
@@ -39,6 +39,10 @@ _LIKELY = 0.45
 _HARDLY = 0.1
 _FEW = 2
 _SHARED = 0.6
+_UNKNOWN = 0.4
+_ROMANISED = 0.01
+_ROWS = 4096
+_NOT_LATIN = {base for script in LANGUAGES for base in LANGUAGES[script]} - {"sr"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class LanguageModel:
     """Character statistics and words of each language, counted in the training examples.
 
     ``log_probabilities`` has a row for each hash and a column for each language; the last row is
-    for n-grams never seen. ``word_masks`` has a bit for each language that uses the word.
+    for n-grams never seen. After the languages come columns for those of other scripts that
+    customers also write in Latin letters (Hindi, Arabic): ``romanised`` has the language of each.
+    ``word_masks`` has a bit for each language that uses the word.
     """
 
     languages: tuple[str, ...]
@@ -55,18 +61,30 @@ class LanguageModel:
     words: UInts
     word_masks: UInts
     temperature: float
+    romanised: tuple[str, ...]
 
     def probabilities(self, folded: str) -> Floats:
         """How probable each language is by characters alone; even if there is nothing to count."""
-        ngrams = char_ngrams(folded, ORDERS)
-        if not len(ngrams) or not len(self.hashes):
-            return np.full(len(self.languages), 1 / len(self.languages), dtype=np.float32)
-        places = np.minimum(np.searchsorted(self.hashes, ngrams), len(self.hashes) - 1)
-        rows = np.where(self.hashes[places] == ngrams, places, len(self.hashes))
-        sums = self.log_probabilities[rows].sum(axis=0, dtype=np.float64)
-        sums /= self.temperature * np.sqrt(len(ngrams))
-        odds = np.exp(sums - sums.max())
-        found: Floats = (odds / odds.sum()).astype(np.float32)
+        found: Floats = self.probabilities_of([folded])[0]
+        return found
+
+    def probabilities_of(self, texts: Sequence[str]) -> Floats:
+        """:meth:`probabilities` of many texts, a row for each."""
+        ngrams, owners = char_ngrams_of(texts, ORDERS)
+        sums = np.zeros((len(texts), self.log_probabilities.shape[1]))
+        if len(ngrams) and len(self.hashes):
+            order = np.argsort(owners, kind="stable")
+            ngrams, owners = ngrams[order], owners[order]
+            places = np.minimum(np.searchsorted(self.hashes, ngrams), len(self.hashes) - 1)
+            rows = np.where(self.hashes[places] == ngrams, places, len(self.hashes))
+            present, starts, counts = np.unique(owners, return_index=True, return_counts=True)
+            sums[present] = np.add.reduceat(self.log_probabilities[rows], starts, axis=0, dtype=np.float64)
+            sums[present] /= self.temperature * np.sqrt(counts)[:, None]
+        odds = np.exp(sums - sums.max(axis=1, keepdims=True))
+        own = odds[:, : len(self.languages)]
+        for place, language in enumerate(self.romanised, start=len(self.languages)):
+            own[:, self.languages.index(language)] += odds[:, place]
+        found: Floats = (own / own.sum(axis=1, keepdims=True)).astype(np.float32)
         return found
 
     def known_words(self, words: Sequence[str]) -> dict[str, float]:
@@ -89,13 +107,15 @@ class LanguageModel:
             "language_words": self.words,
             "language_masks": self.word_masks,
             "language_temperature": np.array([self.temperature], dtype=np.float32),
+            "language_romanised": np.array([self.languages.index(code) for code in self.romanised], dtype=np.int64),
         }
 
     @classmethod
     def from_arrays(cls, languages: tuple[str, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> LanguageModel:
         """Read what :meth:`arrays` gave. Raises KeyError or ValueError for damaged data."""
         table = arrays["language_table"].astype(np.float32)
-        if table.shape != (len(arrays["language_hashes"]) + 1, len(languages)):
+        romanised = tuple(languages[place] for place in arrays["language_romanised"].tolist())
+        if table.shape != (len(arrays["language_hashes"]) + 1, len(languages) + len(romanised)):
             raise ValueError("the language model's table does not fit its languages")
         return cls(
             languages,
@@ -104,6 +124,7 @@ class LanguageModel:
             arrays["language_words"],
             arrays["language_masks"],
             float(arrays["language_temperature"][0]),
+            romanised,
         )
 
 
@@ -123,24 +144,38 @@ def train_language_model(
     """
     index = {language: number for number, language in enumerate(order)}
     pairs = [(fold(letters_only(text)), index[language]) for text, language in zip(texts, languages, strict=True)]
-    first = _count(pairs, order, temperature)
+    first = _count(pairs, order, (), temperature)
     own = []
-    for text, number in pairs:
-        probabilities = first.probabilities(text)
-        if int(probabilities.argmax()) == number or float(probabilities.max()) < _CLEARLY:
-            own.append((text, number))
-    return _count(own, order, temperature)
-
-
-def _count(pairs: Sequence[tuple[str, int]], order: Sequence[str], temperature: float) -> LanguageModel:
-    grams = [char_ngrams(text, ORDERS) for text, _ in pairs]
-    every = np.concatenate([*grams, np.empty(0, dtype=np.uint64)])
-    owner = np.concatenate(
-        [*(np.full(len(gram), number) for gram, (_, number) in zip(grams, pairs, strict=True)), np.empty(0, dtype=int)]
+    for start in range(0, len(pairs), _ROWS):
+        rows = pairs[start : start + _ROWS]
+        found = first.probabilities_of([text for text, _ in rows])
+        own += [
+            pair
+            for pair, likely, best in zip(rows, found.argmax(axis=1).tolist(), found.max(axis=1).tolist(), strict=True)
+            if likely == pair[1] or best < _CLEARLY
+        ]
+    latin: list[list[bool]] = [[] for _ in order]
+    for text, number in own:
+        latin[number].append(main_script(text) == "Latin")
+    romanised = tuple(
+        language
+        for language, is_latin in zip(order, latin, strict=True)
+        if language.split("-")[0] in _NOT_LATIN and sum(is_latin) > _ROMANISED * len(is_latin)
     )
+    return _count(own, order, romanised, temperature)
+
+
+def _count(
+    pairs: Sequence[tuple[str, int]], order: Sequence[str], romanised: tuple[str, ...], temperature: float
+) -> LanguageModel:
+    columns = [*order, *romanised]
+    aside = {list(order).index(language): len(order) + place for place, language in enumerate(romanised)}
+    every, texts = char_ngrams_of([text for text, _ in pairs], ORDERS)
+    owners = [aside.get(number, number) if main_script(text) == "Latin" else number for text, number in pairs]
+    owner = np.array(owners, dtype=np.intp)[texts]
     hashes, places = np.unique(every, return_inverse=True)
-    counts = np.zeros((len(hashes) + 1, len(order)), dtype=np.float64)
-    np.add.at(counts, (places, owner.astype(np.intp)), 1.0)
+    cells = places.astype(np.intp) * len(columns) + owner
+    counts = np.bincount(cells, minlength=(len(hashes) + 1) * len(columns)).reshape(-1, len(columns)).astype(np.float64)
     keep = np.append(counts[:-1].sum(axis=1) > 1, True)
     counts, hashes = counts[keep], hashes[keep[:-1]]
     counts += _SMOOTHING
@@ -154,7 +189,7 @@ def _count(pairs: Sequence[tuple[str, int]], order: Sequence[str], temperature: 
             masks[value] = masks.get(value, 0) | (1 << number)
     words = np.array(sorted(masks), dtype=np.uint64)
     bits = np.array([masks[value] for value in words.tolist()], dtype=np.uint64)
-    return LanguageModel(tuple(order), hashes, table, words, bits, temperature)
+    return LanguageModel(tuple(order), hashes, table, words, bits, temperature, romanised)
 
 
 class LanguageIdentifier:
@@ -235,7 +270,9 @@ class LanguageIdentifier:
         )
 
     def _by_words(self, words: str, telling: Sequence[str]) -> LanguageGuess:
-        latin = [code for code in self._languages if code.split("-")[0] not in _NOT_LATIN]
+        latin = [
+            code for code in self._languages if code.split("-")[0] not in _NOT_LATIN or code in self._model.romanised
+        ]
         known = self._model.known_words(telling)
         probabilities = dict(zip(self._languages, self._model.probabilities(fold(words)).tolist(), strict=True))
         if latin:
@@ -260,7 +297,8 @@ class LanguageIdentifier:
         if not best:
             return LanguageGuess("", 0.0, reason="no configured language uses these letters")
         if not familiar and letters < _LONG:
-            return LanguageGuess("", 0.0, reason="no word of it is known in any language: perhaps a name")
+            # Perhaps a name: enough to begin a conversation with, not to change its language.
+            return LanguageGuess(best, round(own * _UNKNOWN, 4), reason=f"no word is known; most like {_name(best)}")
         sure = min(own, 0.99) * (0.55 + 0.45 * familiar)
         rivals = [code for code in latin if code != best and known[code] >= familiar]
         if rivals and len(telling) <= _FEW and own < _CLEARLY:
@@ -298,9 +336,6 @@ class LanguageIdentifier:
         if probability >= _FOREIGN and len(words) >= _ENOUGH:
             return LanguageGuess("", 0.0, foreign=base, reason=reason)
         return LanguageGuess("", 0.0, reason=reason)
-
-
-_NOT_LATIN = {base for script in LANGUAGES for base in LANGUAGES[script]} - {"sr"}
 
 
 def _is_traditional(code: str) -> bool:

@@ -159,6 +159,9 @@ TRACKING_CONTEXT = ("track", "parcel", "package", "courier", "carrier", "shipmen
                     "spedizion", "tracciam", "pakket", "zending", "трек", "отправлен", "посылк", "kargo", "takip",
                     "تتبع", "شحن", "ट्रैक", "快递", "快遞", "运单", "運單", "物流", "单号", "追跡", "伝票", "송장",
                     "운송장", "택배")
+POSTCODE_CONTEXT = ("postcode", "post code", "postal", "zip", "zip code", "postleitzahl", "cep", "c.a.p.",
+                    "индекс", "posta kodu", "postakod", "الرمز البريدي", "पिन कोड", "पिनकोड", "pincode",
+                    "pin code", "邮编", "邮政编码", "郵遞區號", "郵政編碼", "郵便番号", "우편번호")
 
 COUNTRIES: dict[str, tuple[str, ...]] = {
     "en": ("GB", "US", "AU", "CA", "IE", "NZ", "ZA", "IN", "SG"),
@@ -193,8 +196,10 @@ LANGUAGE_WORDS: dict[str, tuple[str, ...]] = {
     "ko": ("韩文", "韓文", "한국말"),
     "zh": ("中文", "汉语", "漢語", "华语", "華語", "普通话", "mandarin", "mandarín", "mandarim", "putonghua", "国语",
            "китайском", "по-китайски"),
-    "zh-Hans": ("简体中文", "简体", "简中", "chino simplificado", "simplified chinese"),
-    "zh-Hant": ("繁体中文", "繁體中文", "繁体", "繁體", "繁中", "chino tradicional", "traditional chinese"),
+    "zh-Hans": ("簡体字中国語", "簡体字", "간체", "간체 중국어", "简体中文", "简体", "简中",
+                "chino simplificado", "simplified chinese"),
+    "zh-Hant": ("繁体字中国語", "繁体字", "번체", "번체 중국어", "繁体中文", "繁體中文", "繁体", "繁體", "繁中",
+                "chino tradicional", "traditional chinese"),
 }
 """How languages are called besides their CLDR names."""
 

@@ -84,6 +84,7 @@ class NumberFinder:
                 ("phone", lexicon.PHONE_CONTEXT),
                 ("order", lexicon.ORDER_CONTEXT),
                 ("tracking", lexicon.TRACKING_CONTEXT),
+                ("postcode", lexicon.POSTCODE_CONTEXT),
             )
         }
 
@@ -134,7 +135,8 @@ class NumberFinder:
         if raw.isdigit():
             return any(map(_is_mobile, numbers))
         if not set(raw) & {" ", "("} and self._whole.fullmatch(raw):
-            return False
+            # 080-1234-5678 could be either; no shop's order numbers begin and are grouped like that.
+            return raw.startswith("0") and raw.count("-") > 1 and bool(numbers)
         return bool(numbers) or (raw[0] in "0(" and len(digits) >= _NATIONAL)
 
     def _national(self, raw: str, digits: str, language: str) -> str:
@@ -154,8 +156,8 @@ class NumberFinder:
         )
         return tuple(dict.fromkeys([self._country, *own]))
 
-    def orders(self, text: str) -> Iterator[Found]:
-        """Order numbers, in capitals."""
+    def orders(self, text: str, folded: str) -> Iterator[Found]:
+        """Order numbers, in capitals; not what is called a postcode."""
         for match in self._order.finditer(text):
             start, number = match.start(), match[0]
             if glued := _GLUED.match(number):
@@ -163,6 +165,9 @@ class NumberFinder:
                 if not self._whole.fullmatch(rest):
                     continue
                 start, number = start + glued.end(), rest
+            context = _before(folded, start)
+            if number.isdigit() and self._says(context, "postcode") and not self._says(context, "order"):
+                continue
             yield Found("order_number", number.upper(), start, match.end())
 
     def long_digits(self, text: str, folded: str) -> Iterator[Found]:

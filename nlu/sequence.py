@@ -25,6 +25,8 @@ _TOKEN = re.compile(
 _OUTSIDE = "O"
 _SURE = 0.2
 _ITERATIONS = 40
+# Of many examples without an entity these are enough to learn where there is none.
+_MANY, _SPARSELY = 5000, 3
 _REGULARISATION = {"c1": 0.05, "c2": 0.02}
 
 
@@ -105,7 +107,10 @@ def train_tagger(
     """
     trainer: Any = pycrfsuite.Trainer(verbose=False)
     annotated = 0
-    for example in examples:
+    sparsely = _SPARSELY if len(examples) > _MANY else 1
+    for number, example in enumerate(examples):
+        if not example.annotations and number % sparsely:
+            continue
         aligned = align(example.text)
         if aligned.offsets:
             continue

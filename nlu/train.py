@@ -20,6 +20,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from bot.config import Config, ConfigError, Problem, Settings, load_config
 from bot.contracts import LinguadeskError
 from nlu import detectors, store, vectors
@@ -71,8 +73,12 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
 
     started = time.perf_counter()
     tables = build_tables(data, config.settings.languages)
-    # Entities and languages are learnt in a second process, beside the intents.
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as beside:
+    # Entities and languages are learnt in a second process, beside the intents. BLAS threads that wait
+    # for a core that others use take several times as long as fewer of them: one core is left alone.
+    with (
+        threadpool_limits(max(1, _cores() - 1), user_api="blas"),
+        ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as beside,
+    ):
         learning = beside.submit(_learn_beside, config, data, tables, tagger_file)
         encoded = _encode(config, data, report) if store.uses_vectors(config) else None
         report(0.45, "Learning intents")
@@ -122,6 +128,11 @@ def _language(config: Config, data: TrainingData) -> LanguageModel:
     return train_language_model(
         [example.text for example in known], [example.language for example in known], config.settings.languages
     )
+
+
+def _cores() -> int:
+    """The processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _learn_beside(config: Config, data: TrainingData, tables: Tables, tagger_file: Path) -> tuple[LanguageModel, bool]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -69,7 +70,7 @@ class EmbeddedRecognizer:
         settings = config.settings
         self._zone = ZoneInfo(settings.shop.timezone)
         self._classifier: IntentClassifier = model.classifier
-        self._encoder = vectors.load(config.models_dir) if model.classifier.uses_vectors else None
+        self._models_dir = config.models_dir
         self._extractor = EntityExtractor(settings.shop, settings.languages, model.tables, model.tagger)
         alone = settings.recognizer.language_detector == "langdetect"
         detector = LangdetectDetector() if alone else StatisticalDetector(config.models_dir)
@@ -101,9 +102,15 @@ class EmbeddedRecognizer:
         """Understand one message; see :class:`bot.contracts.Recognizer`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.parse_sync, text)
 
+    @cached_property
+    def _encoder(self) -> vectors.Encoder:
+        return vectors.load(self._models_dir)
+
     def warm_up(self) -> None:
-        """Load what is otherwise loaded at the first message that needs it (half a second)."""
+        """Load what is otherwise loaded at the first message that needs it (a second)."""
         self._thread.submit(self.identifier.warm_up)
+        if self._classifier.uses_vectors:
+            self._thread.submit(lambda: self._encoder)
 
     def close(self) -> None:
         """End the thread."""
@@ -131,11 +138,8 @@ class EmbeddedRecognizer:
         support = 1.0 if _WORDS.search(cleaned) else classifier.support(fold(cleaned))
         if not support:
             return ()
-        encoder = self._encoder
-        scores = classifier.probabilities(
-            cleaned,
-            self.identifier.shares(cleaned),
-            (lambda: encoder.encode([for_vectors(cleaned)])[0]) if encoder is not None else None,
-        ) * np.float32(support)
+        shares = self.identifier.shares(cleaned)
+        scores = classifier.probabilities(cleaned, shares, lambda: self._encoder.encode([for_vectors(cleaned)])[0])
+        scores *= np.float32(support)
         order = np.argsort(-scores, kind="stable")
         return tuple((classifier.intents[place], round(float(scores[place]), 6)) for place in order.tolist())

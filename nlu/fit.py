@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +44,38 @@ _FREQUENT = 0.02
 _ROWS = 4096
 
 
-@dataclass(slots=True)
-class _Part:
-    """The examples of one block while training."""
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one block is learnt from; blocks are independent of each other up to here."""
 
     language: str
-    index: npt.NDArray[np.intp]
+    texts: list[str]
+    targets: Floats
+    vectors: Floats | None
+    landmarks: Floats
+    reduce: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """What is known of a block by itself.
+
+    ``rows`` are the tf-idf rows, ``quick_scores`` the first stage's scores of each example without it.
+    Of the second stage, with A the block's own kernel, P its landmarks' features and Y its targets:
+    ``diagonal`` of the inverse of A, ``targets`` is inverse(A) Y, ``features`` inverse(A) P, ``inner``
+    Pᵀ inverse(A) P and ``right`` Pᵀ inverse(A) Y.
+    """
+
     chars: Vocabulary
     words: Vocabulary
     rows: Any
-    linear: Floats
+    quick: Floats
+    quick_scores: Floats
+    diagonal: Floats
+    targets: Floats
+    features: Floats
+    inner: Floats
+    right: Floats
 
 
 def fit_classifier(
@@ -62,8 +84,11 @@ def fit_classifier(
     languages: Sequence[str],
     vectors: Floats | None,
     seed: int = 0,
+    workers: Executor | None = None,
 ) -> tuple[IntentClassifier, list[str]]:
     """Train on texts, their intents, their languages and, where used, their sentence vectors.
+
+    ``workers`` learn blocks side by side; without them it is done here, one after another.
 
     Returns the classifier, and for each text the intent found by the model trained without it. The
     result is the same for the same input. Raises ConfigError for fewer than two intents.
@@ -76,41 +101,47 @@ def fit_classifier(
     targets = np.full((len(truth), len(intents)), -1 / (len(intents) - 1), dtype=np.float32)
     targets[np.arange(len(truth)), truth] = 1
     random = np.random.default_rng(seed)
-    with ThreadPoolExecutor() as pool:
-        parts = list(pool.map(lambda item: _part(texts, *item), _split(languages, random)))
-    quick_weights, quick_scores = _solve_quick(parts, targets)
+    parts = _split(languages, random)
+    size = min(LANDMARKS, len(truth)) if vectors is not None and len(parts) > 1 else 0
+    chosen = np.sort(random.permutation(len(truth))[:size])
+    landmarks = vectors[chosen] if vectors is not None else np.empty((0, 0), dtype=np.float32)
+    reduce = _whitening(landmarks)
+    tasks = [
+        _Task(
+            language,
+            [texts[place] for place in index.tolist()],
+            targets[index],
+            vectors[index] if vectors is not None else None,
+            landmarks,
+            reduce,
+        )
+        for language, index in parts
+    ]
+    learnt = list((workers.map if workers else map)(_learn_block, tasks))
+    quick_scores = np.empty_like(targets)
+    for (_, index), block in zip(parts, learnt, strict=True):
+        quick_scores[index] = block.quick_scores
     quick = _calibrate(quick_scores, truth, len(intents))
+    first = quick.probabilities(quick_scores)
     if vectors is None:
         empty = np.empty((0, len(intents)), dtype=np.float32)
         blocks = [
-            _block(part, weights, empty, empty, empty, empty)
-            for part, weights in zip(parts, quick_weights, strict=True)
+            Block(task.language, block.chars, block.words, block.quick, empty, empty, empty, empty)
+            for task, block in zip(tasks, learnt, strict=True)
         ]
-        classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0)
-        return classifier, _names(quick.probabilities(quick_scores), intents)
-    solved = _solve_full(parts, targets, vectors, random)
-    full = _calibrate(solved.held_out, truth, len(intents))
-    blocks = [
-        _block(
-            part,
-            weights,
-            _ngram_weights(part, solved.weights[part.index]),
-            vectors[part.index],
-            solved.weights[part.index],
-            shared,
-        )
-        for part, weights, shared in zip(parts, quick_weights, solved.shared, strict=True)
-    ]
-    second = full.probabilities(solved.held_out)
+        return IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0), _names(first, intents)
+    blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets, reduce)
+    full = _calibrate(held_out, truth, len(intents))
+    second = full.probabilities(held_out)
     classifier = IntentClassifier(
         intents=intents,
         blocks=tuple(blocks),
-        landmarks=solved.landmarks,
-        landmark_weights=solved.landmark_weights,
+        landmarks=landmarks,
+        landmark_weights=landmark_weights,
         gamma=GAMMA,
         quick=quick,
         full=full,
-        enough=_enough(quick.probabilities(quick_scores), second, truth),
+        enough=_enough(first, second, truth),
     )
     return classifier, _names(second, intents)
 
@@ -132,12 +163,28 @@ def _split(languages: Sequence[str], random: np.random.Generator) -> list[tuple[
     return found
 
 
-def _part(texts: Sequence[str], language: str, index: npt.NDArray[np.intp]) -> _Part:
-    folded = [fold(clean(texts[place])) for place in index.tolist()]
+def _learn_block(task: _Task) -> _Learnt:
+    """What one block's examples say, whatever the other blocks hold."""
+    folded = [fold(clean(text)) for text in task.texts]
     chars, char_rows = _learn(char_ngrams_of(folded), len(folded))
     words, word_rows = _learn(word_ngrams_of(folded), len(folded))
     rows = scipy.sparse.hstack([char_rows, word_rows], "csr")
-    return _Part(language, index, chars, words, rows, _products(rows))
+    linear = _products(rows)
+    factor, diagonal = _factor(linear.copy(), RIDGE_ALONE)
+    weights = scipy.linalg.cho_solve(factor, task.targets, check_finite=False)
+    quick, quick_scores = _ngram_weights(rows, weights), task.targets - weights / diagonal[:, None]
+    if task.vectors is None:
+        none = np.empty((0, 0), dtype=np.float32)
+        return _Learnt(chars, words, rows, quick, quick_scores, diagonal, none, none, none, none)
+    own = _gaussian(task.vectors, task.landmarks) @ task.reduce.T
+    linear += _gaussian(task.vectors, task.vectors)
+    linear -= own @ own.T
+    factor, diagonal = _factor(linear, RIDGE_WITH_VECTORS)
+    targets = scipy.linalg.cho_solve(factor, task.targets, check_finite=False)
+    features = scipy.linalg.cho_solve(factor, own, check_finite=False)
+    return _Learnt(
+        chars, words, rows, quick, quick_scores, diagonal, targets, features, own.T @ features, own.T @ targets
+    )
 
 
 def _learn(ngrams: tuple[UInts, Places], count: int) -> tuple[Vocabulary, Any]:
@@ -162,14 +209,10 @@ def _products(rows: Any) -> Floats:
     return found
 
 
-def _ngram_weights(part: _Part, weights: Floats) -> Floats:
+def _ngram_weights(rows: Any, weights: Floats) -> Floats:
     """What examples' weights mean for each n-gram."""
-    found: Floats = np.asarray(part.rows.T @ weights, dtype=np.float32) * np.float32(TFIDF_SHARE)
+    found: Floats = np.asarray(rows.T @ weights, dtype=np.float32) * np.float32(TFIDF_SHARE)
     return found
-
-
-def _block(part: _Part, quick: Floats, full: Floats, anchors: Floats, anchor_weights: Floats, shared: Floats) -> Block:
-    return Block(part.language, part.chars, part.words, quick, full, anchors, anchor_weights, shared)
 
 
 def _factor(kernel: Floats, ridge: float) -> tuple[Any, Floats]:
@@ -183,57 +226,37 @@ def _factor(kernel: Floats, ridge: float) -> tuple[Any, Floats]:
     return (factor, lower), np.diag(inverse).copy()
 
 
-def _solve_quick(parts: Sequence[_Part], targets: Floats) -> tuple[list[Floats], Floats]:
-    """The first stage: n-gram weights of each block, and each example's score without it."""
-    held_out = np.empty_like(targets)
-    found = []
-    for part in parts:
-        factor, diagonal = _factor(part.linear.copy(), RIDGE_ALONE)
-        weights = scipy.linalg.cho_solve(factor, targets[part.index], check_finite=False)
-        held_out[part.index] = targets[part.index] - weights / diagonal[:, None]
-        found.append(_ngram_weights(part, weights))
-    return found, held_out
+def _join(
+    tasks: Sequence[_Task],
+    parts: Sequence[npt.NDArray[np.intp]],
+    learnt: Sequence[_Learnt],
+    targets: Floats,
+    reduce: Floats,
+) -> tuple[list[Block], Floats, Floats]:
+    """The second stage from all blocks together.
 
-
-@dataclass(frozen=True, slots=True)
-class _Solved:
-    weights: Floats
-    held_out: Floats
-    landmarks: Floats
-    landmark_weights: Floats
-    shared: list[Floats]
-
-
-def _solve_full(parts: Sequence[_Part], targets: Floats, vectors: Floats, random: np.random.Generator) -> _Solved:
-    """The second stage: each example's weight, and its score by the model trained without it."""
-    count = len(targets)
-    size = min(LANDMARKS, count) if len(parts) > 1 else 0
-    landmarks = vectors[np.sort(random.permutation(count)[:size])]
-    reduce = _whitening(landmarks)
-    features: Floats = _gaussian(vectors, landmarks) @ reduce.T
-    solved_targets, solved_features = np.empty_like(targets), np.empty_like(features)
-    diagonal = np.empty(count, dtype=np.float32)
-    for part in parts:
-        own = features[part.index]
-        kernel = part.linear
-        kernel += _gaussian(vectors[part.index], vectors[part.index])
-        kernel -= own @ own.T
-        factor, diagonal[part.index] = _factor(kernel, RIDGE_WITH_VECTORS)
-        part.linear = np.empty((0, 0), dtype=np.float32)
-        solved_targets[part.index] = scipy.linalg.cho_solve(factor, targets[part.index], check_finite=False)
-        solved_features[part.index] = scipy.linalg.cho_solve(factor, own, check_finite=False)
-    inner = (features.T @ solved_features).astype(np.float64)
+    Returns the blocks, each example's score by the model trained without it, the landmarks' weights.
+    """
+    size = len(reduce)
+    inner = sum((block.inner for block in learnt), np.zeros((size, size), dtype=np.float64))
     inner[np.diag_indices_from(inner)] += 1
     root = np.linalg.cholesky(inner)
-    right = scipy.linalg.cho_solve((root, True), features.T @ solved_targets).astype(np.float32)
-    weights: Floats = solved_targets - solved_features @ right
+    right = sum((block.right for block in learnt), np.zeros((size, targets.shape[1]), dtype=np.float64))
+    solved = scipy.linalg.cho_solve((root, True), right).astype(np.float32)
     inverse_root = scipy.linalg.solve_triangular(root, np.eye(size), lower=True).T.astype(np.float32)
-    for start in range(0, count, _ROWS):
-        rows = slice(start, start + _ROWS)
-        diagonal[rows] -= np.square(solved_features[rows] @ inverse_root).sum(axis=1)
-    held_out: Floats = targets - weights / diagonal[:, None]
-    shared = [np.asarray(reduce.T @ (features[part.index].T @ weights[part.index]), dtype=np.float32) for part in parts]
-    return _Solved(weights, held_out, landmarks, np.asarray(sum(shared), dtype=np.float32), shared)
+    held_out = np.empty_like(targets)
+    landmark_weights = np.zeros((size, targets.shape[1]), dtype=np.float32)
+    blocks = []
+    for task, index, block in zip(tasks, parts, learnt, strict=True):
+        weights: Floats = block.targets - block.features @ solved
+        diagonal = block.diagonal - np.square(block.features @ inverse_root).sum(axis=1)
+        held_out[index] = task.targets - weights / diagonal[:, None]
+        shared = np.asarray(reduce.T @ (block.right - block.inner @ solved), dtype=np.float32)
+        landmark_weights += shared
+        vectors = task.vectors if task.vectors is not None else np.empty((0, 0), dtype=np.float32)
+        full = _ngram_weights(block.rows, weights)
+        blocks.append(Block(task.language, block.chars, block.words, block.quick, full, vectors, weights, shared))
+    return blocks, held_out, landmark_weights
 
 
 def _gaussian(left: Floats, right: Floats) -> Floats:

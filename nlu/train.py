@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
 import os
@@ -15,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -33,7 +34,10 @@ from nlu.training_data import TrainingData, load_training_data
 Progress = Callable[[float, str], None]
 """Told how much is done (0 to 1) and what is being done."""
 
+T = TypeVar("T")
+
 _BATCH = 256
+_FEW = 6000
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -73,13 +77,10 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
 
     started = time.perf_counter()
     tables = build_tables(data, config.settings.languages)
-    # Entities and languages are learnt in a second process, beside the intents. BLAS threads that wait
-    # for a core that others use take several times as long as fewer of them: one core is left alone.
-    with (
-        threadpool_limits(max(1, _cores() - 1), user_api="blas"),
-        ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as beside,
-    ):
-        learning = beside.submit(_learn_beside, config, data, tables, tagger_file)
+    with _workers(len(data.examples)) as workers:
+        submit = workers.submit if workers else _at_once
+        tagging = submit(_tagger, config, data, tables, tagger_file)
+        naming = submit(_language, config, data)
         encoded = _encode(config, data, report) if store.uses_vectors(config) else None
         report(0.45, "Learning intents")
         classifier, held_out = fit_classifier(
@@ -87,11 +88,12 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
             [example.intent for example in data.examples],
             [example.language for example in data.examples],
             encoded,
+            workers=workers,
         )
         if config.settings.recognizer.language_detector == "statistical":
             detectors.prepare(config.models_dir)
-        report(0.8, "Learning languages and entities")
-        language, has_tagger = learning.result()
+        report(0.9, "Learning languages and entities")
+        language, has_tagger = naming.result(), tagging.result()
     figures: dict[str, Any] = {
         "examples": len(data.examples),
         "seconds": round(time.perf_counter() - started, 2),
@@ -135,8 +137,32 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _learn_beside(config: Config, data: TrainingData, tables: Tables, tagger_file: Path) -> tuple[LanguageModel, bool]:
-    return _language(config, data), _tagger(config, data, tables, tagger_file)
+@contextlib.contextmanager
+def _workers(examples: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes that learn side by side, one for each processor; none where starting them takes longer.
+
+    Each keeps to one BLAS thread: threads that wait for a processor that others use take several
+    times as long as fewer of them would.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        if examples < _FEW or _cores() == 1:
+            yield None
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(_cores(), mp_context=context, initializer=_begin_work) as pool:
+            yield pool
+
+
+def _begin_work() -> None:
+    import nlu.fit  # noqa: F401 (a library is limited only once it is loaded)
+
+    threadpool_limits(1, user_api="blas")
+
+
+def _at_once(work: Callable[..., T], *arguments: Any) -> Future[T]:
+    done: Future[T] = Future()
+    done.set_result(work(*arguments))
+    return done
 
 
 def _tagger(config: Config, data: TrainingData, tables: Tables, target: Path) -> bool:

@@ -1,0 +1,124 @@
+"""The intent classifier on public data sets: ``python -m bench.public_sets FOLDER``.
+
+FOLDER holds BANKING77 (CSV files and the 10-shot draw), CLINC150 (10-shot subset) and xSID as JSON;
+what is missing is left out. Nothing of them is in this repository and none of it trains what ships:
+each set trains a classifier of its own with the settings that ship, on that set's training part,
+and is measured once on its test part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_limits
+
+from nlu import vectors
+from nlu.classifier import IntentClassifier, for_vectors
+from nlu.features import Floats
+from nlu.fit import fit_classifier
+
+Pairs = Sequence[Sequence[str]]
+_BATCH = 256
+
+
+class Bench:
+    """Trains and asks classifiers, with one encoder for all."""
+
+    def __init__(self, folder: Path) -> None:
+        vectors.prepare(folder)
+        self._encoder = vectors.load(folder)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """A vector for each text, in the precision in which they are stored."""
+        prepared = [for_vectors(text) for text in texts]
+        parts = [self._encoder.encode(prepared[start : start + _BATCH]) for start in range(0, len(prepared), _BATCH)]
+        return np.concatenate(parts).astype(np.float16).astype(np.float32)
+
+    def train(self, pairs: Pairs, language: str = "") -> tuple[IntentClassifier, float]:
+        """A classifier for (text, intent) pairs, and the processor seconds it took, encoding included."""
+        begun = time.process_time()
+        texts = [pair[0] for pair in pairs]
+        classifier, _ = fit_classifier(texts, [pair[1] for pair in pairs], [language] * len(texts), self.encode(texts))
+        return classifier, time.process_time() - begun
+
+    def ask(self, classifier: IntentClassifier, texts: Sequence[str]) -> tuple[Floats, list[float]]:
+        """Probabilities, a row for each text, and the milliseconds each took."""
+        rows, times = [], []
+        for text in texts:
+            begun = time.perf_counter()
+            rows.append(
+                classifier.probabilities(text, {}, lambda text=text: self._encoder.encode([for_vectors(text)])[0])  # type: ignore[misc]
+            )
+            times.append(1000 * (time.perf_counter() - begun))
+        return np.array(rows), times
+
+    def measure(self, name: str, train: Pairs, test: Pairs, outside: Sequence[str] = ()) -> float:
+        """Train, test and print; the accuracy in percent."""
+        classifier, seconds = self.train(train)
+        found, times = self.ask(classifier, [pair[0] for pair in test])
+        right = np.array([classifier.intents[place] for place in found.argmax(axis=1).tolist()])
+        accuracy = 100 * float((right == np.array([pair[1] for pair in test])).mean())
+        words = f"{name:<34} {accuracy:5.1f} %  p50 {np.median(times):.2f} ms  mean {np.mean(times):.2f} ms"
+        if outside:
+            other, _ = self.ask(classifier, outside)
+            truth = [0] * len(found) + [1] * len(other)
+            area = roc_auc_score(truth, 1 - np.concatenate([found.max(axis=1), other.max(axis=1)]))
+            words += f"  out-of-scope AUROC {area:.3f}"
+        print(f"{words}  training {seconds:.0f} CPU-s", flush=True)
+        return accuracy
+
+
+def _csv(file: Path) -> list[list[str]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        return [[row["text"], row["category"]] for row in csv.DictReader(stream)]
+
+
+def _xsid(bench: Bench, data: dict[str, dict[str, Pairs]]) -> None:
+    languages = [code for code in ("de", "ar", "zh", "ja", "it", "tr") if code in data["test"]]
+    classifier, seconds = bench.train(data["valid"]["en"])
+    found = [_accuracy(bench, classifier, data["test"][code]) for code in languages]
+    print(f"xSID, English only: mean of {' '.join(languages)}  {np.mean(found):5.1f} %  training {seconds:.0f} CPU-s")
+    classifier, seconds = bench.train([pair for pairs in data["valid"].values() for pair in pairs])
+    found = [_accuracy(bench, classifier, pairs) for pairs in data["test"].values()]
+    print(f"xSID, all {len(found)} languages: mean  {np.mean(found):5.1f} %  training {seconds:.0f} CPU-s")
+
+
+def _accuracy(bench: Bench, classifier: IntentClassifier, pairs: Pairs) -> float:
+    found, _ = bench.ask(classifier, [pair[0] for pair in pairs])
+    hits = [classifier.intents[place] == pair[1] for place, pair in zip(found.argmax(axis=1), pairs, strict=True)]
+    return 100 * float(np.mean(hits))
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    with tempfile.TemporaryDirectory(prefix="linguadesk-bench-") as work, threadpool_limits(1, user_api="blas"):
+        bench = Bench(Path(work))
+
+        def read(name: str) -> dict[str, Pairs] | None:
+            file = folder / name
+            return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+        if data := read("banking77_10shot.json"):
+            bench.measure("BANKING77, 10 examples an intent", data["train"], data["test"])
+        if data := read("clinc150_10shot_subset.json"):
+            outside = [item if isinstance(item, str) else item[0] for item in data["oos_test"]]
+            bench.measure("CLINC150, 10 examples an intent", data["train"], data["test"], outside)
+        if xsid := read("xsid.json"):
+            _xsid(bench, xsid)  # type: ignore[arg-type]
+        if (folder / "banking77_train.csv").is_file():
+            bench.measure("BANKING77, whole", _csv(folder / "banking77_train.csv"), _csv(folder / "banking77_test.csv"))
+
+
+if __name__ == "__main__":
+    main()

@@ -6,10 +6,18 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lock bench clean rasa-env
+.PHONY: demo test lint lock bench clean rasa-env rasa-train rasa-serve rasa-lock
+
+# `make demo RECOGNIZER=rasa`: the same desk on a Rasa server, which is trained, started and ended with it.
+ifeq ($(RECOGNIZER),rasa)
+demo: .rasa/done
+DEMO := $(BIN)/python -m nlu.rasa demo
+else
+DEMO := $(if $(RECOGNIZER),LINGUADESK_RECOGNIZER=$(RECOGNIZER)) $(BIN)/linguadesk demo
+endif
 
 demo: $(VENV)/run.done  ## a whole desk with an invented shop
-	$(BIN)/linguadesk demo $(if $(PORT),--port $(PORT)) $(DEMO_OPTIONS)
+	$(DEMO) $(if $(PORT),--port $(PORT)) $(DEMO_OPTIONS)
 
 test: $(VENV)/dev.done  ## all tests; PostgreSQL and Chromium are used where they are installed
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
@@ -24,7 +32,16 @@ lock: $(VENV)/dev.done  ## choose the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --extra all pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header --extra all --group dev pyproject.toml -o requirements/dev.lock
 
-rasa-env: .rasa/done  ## Rasa 3.6 in its own environment (Python 3.10), for the tests that use it
+rasa-env: .rasa/done  ## Rasa 3.6 in its own environment (Python 3.10)
+
+rasa-train: $(VENV)/run.done .rasa/done  ## train Rasa on config.yml, domain.yml and nlu/data, unless nothing has changed
+	$(BIN)/python -m nlu.rasa train $(if $(DATA_DIR),--data-dir $(DATA_DIR))
+
+rasa-serve: $(VENV)/run.done .rasa/done  ## serve that model at recognizer.rasa.url; LINGUADESK_RASA_TOKEN is its token
+	@$(BIN)/python -m nlu.rasa serve $(if $(DATA_DIR),--data-dir $(DATA_DIR)) $(if $(PORT),--port $(PORT)) $(RASA_OPTIONS)
+
+rasa-lock: $(VENV)/bin/uv  ## choose the newest versions that nlu/rasa/pyproject.toml allows
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.10 --python-platform x86_64-manylinux_2_28 --generate-hashes --no-header nlu/rasa/pyproject.toml -o nlu/rasa/requirements.lock
 
 bench: $(VENV)/dev.done  ## speed and memory, printed as in docs/benchmarks.md
 	$(BIN)/python -m bench.nlu

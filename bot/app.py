@@ -56,6 +56,8 @@ class App:
     connectors: dict[str, Connector]
     web: Starlette
     ready: bool = False
+    # Whether closing also ends the recogniser: one that was handed in may serve others as well.
+    owns_recognizer: bool = False
     # Set when the workers end though nobody asked them to: then nothing is handled or sent any more.
     broken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -115,12 +117,17 @@ class App:
             raise WorkersEnded("the workers have ended unexpectedly; the reason is in the log; start the program again")
 
     async def close(self) -> None:
-        """Close the database."""
+        """Close the database, and the recogniser if it was made for this app."""
         await self.database.close()
+        if self.owns_recognizer:
+            await recognizers.close(self.recognizer)
 
 
 def recognizer_of(config: Config) -> Recognizer:
-    """The recogniser that the settings name. Raises ConfigError for one that cannot be loaded."""
+    """The recogniser that the settings name; ``nlu.recognizers.close`` ends it.
+
+    Raises ConfigError for one that cannot be loaded.
+    """
     return recognizers.create(config)
 
 
@@ -169,7 +176,7 @@ def build(
     voice = Voice(texts)
     actions = load_actions()
     knowledge = load_knowledge(config.home, settings.languages)
-    recognizer = recognizer or recognizer_of(config)
+    given, recognizer = recognizer, recognizer or recognizer_of(config)
     database = Database(config.database_url)
     engine = Engine(
         database,
@@ -190,6 +197,6 @@ def build(
         connectors[name] = connector
         routes += getattr(connector, "routes", list)()
     web = Starlette()
-    app = App(config, domain, database, voice, engine, recognizer, connectors, web)
+    app = App(config, domain, database, voice, engine, recognizer, connectors, web, owns_recognizer=given is None)
     web.router.routes.extend([*health_routes(app), *routes, *desk_routes(database, voice, config)])
     return app

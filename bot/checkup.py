@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from bot.contracts import LinguadeskError
 from bot.domain import FILE, Domain, load_domain
 from bot.storage import Database
 from bot.texts import Texts
+from nlu.rasa import server as rasa
+from nlu.recognizers.rasa import Unanswered, model_of
 from nlu.training_data import load_training_data
 
 
@@ -37,6 +40,8 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
         data = _try(problems, lambda: load_training_data(config))
         if data is not None:
             problems += data.warnings
+            if settings.recognizer.engine == "rasa":
+                problems += _rasa(config)
         if _try(problems, lambda: Database(config.database_url)) is not None:
             problems += _connectors(config, texts)
         if config.env.get("LINGUADESK_SECRET_KEY"):
@@ -73,6 +78,23 @@ def _actions(domain: Domain) -> list[Problem]:
             message = f"nothing answers the intent `{intent}`; add a response utter_{intent} or an action"
             problems.append(Problem(FILE, line_of(domain.document, "intents", index), message))
     return problems
+
+
+def _rasa(config: Config) -> list[Problem]:
+    """A Rasa server that does not answer, has no model, or one of other files; the desk works without it."""
+    document = load_yaml(config.home / "config.yml", "config.yml")
+    line = line_of(document, "recognizer", "rasa", "url")
+    where = f"the Rasa server at {config.settings.recognizer.rasa.url}"
+    try:
+        loaded = asyncio.run(model_of(config))
+    except Unanswered as error:
+        message = f"{where} is of no use: {error}. Until it is, the embedded engine answers; see docs/rasa.md"
+        return [Problem("config.yml", line, message, True)]
+    ours = rasa.model_path(config).name
+    if loaded.startswith(rasa.PREFIX) and loaded != ours:
+        message = f"{where} has learnt from other files than these; train it (make rasa-train) and start it again"
+        return [Problem("config.yml", line, message, True)]
+    return []
 
 
 def _connectors(config: Config, texts: Texts | None) -> list[Problem]:

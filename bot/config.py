@@ -13,6 +13,7 @@ import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
@@ -24,7 +25,17 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from bot.contracts import LinguadeskError
 
-RASA_KEYS = {"recipe", "assistant_id", "language", "pipeline", "policies", "version", "importers", "session_config"}
+RASA_KEYS = {
+    "recipe",
+    "assistant_id",
+    "language",
+    "pipeline",
+    "policies",
+    "version",
+    "importers",
+    "imports",
+    "session_config",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +133,41 @@ class Shop(_Section):
         return value
 
 
+class RasaSettings(_Section):
+    """The Rasa server that ``recognizer.engine: rasa`` asks; its token is in the environment only."""
+
+    url: str = "http://127.0.0.1:5005"
+    timeout_seconds: float = Field(default=2, gt=0, le=60)
+    attempts: int = Field(default=2, ge=1, le=5)
+    failures: int = Field(default=3, ge=1)
+    pause_seconds: float = Field(default=30, gt=0)
+    connections: int = Field(default=10, ge=1)
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("not the address of a server; use one such as http://127.0.0.1:5005")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("write the address alone; the token belongs into the environment, LINGUADESK_RASA_TOKEN")
+        return value.rstrip("/")
+
+
 class RecognizerSettings(_Section):
     """How messages are understood. Confidences are probabilities in [0, 1]."""
 
-    engine: Literal["embedded"] = "embedded"
+    engine: Literal["embedded", "rasa"] = "embedded"
     vectors: Literal["auto", "off"] = "auto"
     threshold: float = Field(default=0.35, ge=0, le=1)
     margin: float = Field(default=0.15, ge=0, le=1)
     sure: float = Field(default=0.55, ge=0, le=1)
     language_detector: Literal["statistical", "langdetect"] = "statistical"
+    rasa: RasaSettings = Field(default_factory=RasaSettings)
 
 
 class DialogueSettings(_Section):
@@ -280,6 +317,11 @@ class Config:
         """Where attachments and exports are kept."""
         return self.data_dir / "files"
 
+    @property
+    def rasa_token(self) -> str:
+        """What the Rasa server wants to see with every question; empty if it asks for nothing."""
+        return self.env.get("LINGUADESK_RASA_TOKEN", "").strip()
+
     def secret_key(self) -> str:
         """The key that signs cookies and links.
 
@@ -328,6 +370,40 @@ def _complaints(error: ValidationError, document: Any, name: str) -> list[Proble
     return problems
 
 
+def _spoken(document: CommentedMap) -> dict[str, Any]:
+    """The languages of a project without ``languages``: the one that Rasa's ``language`` names, else English."""
+    code, shop = document.get("language") or "en", document.get("shop") or {}
+    try:
+        Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError, TypeError):
+        return {}  # such as Rasa's "xx", any language
+    named = isinstance(shop, dict) and "default_language" not in shop
+    return {"languages": [code]} | ({"shop": {**shop, "default_language": code}} if named else {})
+
+
+def _overridden(settings: Settings, env: dict[str, str]) -> Settings:
+    """The settings with what the environment says of the recogniser in place of what the file says."""
+    own = settings.recognizer
+    changes: dict[str, Any] = {}
+    if engine := env.get("LINGUADESK_RECOGNIZER"):
+        changes["engine"] = engine
+    if url := env.get("LINGUADESK_RASA_URL"):
+        changes["rasa"] = own.rasa.model_dump() | {"url": url}
+    if not changes:
+        return settings
+    try:
+        changed = RecognizerSettings.model_validate(own.model_dump() | changes)
+    except ValidationError as error:
+        names = {"engine": "LINGUADESK_RECOGNIZER", "rasa": "LINGUADESK_RASA_URL"}
+        raise ConfigError(
+            *(
+                Problem("environment", 0, f"{names[str(item['loc'][0])]}: {item['msg'].removeprefix('Value error, ')}")
+                for item in error.errors()
+            )
+        ) from None
+    return settings.model_copy(update={"recognizer": changed})
+
+
 def load_config(home: Path | None = None, data_dir: Path | None = None, env: dict[str, str] | None = None) -> Config:
     """Read and validate ``config.yml`` and the environment.
 
@@ -349,8 +425,8 @@ def load_config(home: Path | None = None, data_dir: Path | None = None, env: dic
         raise ConfigError(Problem("config.yml", 1, "expected settings such as `shop:` and `languages:`"))
     own = {key: value for key, value in document.items() if key not in RASA_KEYS}
     try:
-        settings = Settings.model_validate(own)
+        settings = Settings.model_validate(own if "languages" in own else own | _spoken(document))
     except ValidationError as error:
         raise ConfigError(*_complaints(error, document, "config.yml")) from None
     folder = data_dir or Path(env.get("LINGUADESK_DATA_DIR") or "data")
-    return Config(home=home, data_dir=folder.resolve(), settings=settings, env=env)
+    return Config(home=home, data_dir=folder.resolve(), settings=_overridden(settings, env), env=env)

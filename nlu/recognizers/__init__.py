@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from bot.config import Config
@@ -9,14 +10,15 @@ from bot.contracts import Recognizer
 from nlu.train import Progress
 from nlu.train import ensure_model as _train_if_needed
 
-__all__ = ["Progress", "create", "ensure_model"]
+__all__ = ["Progress", "close", "create", "ensure_model"]
 
 
 def create(config: Config) -> Recognizer:
-    """The recogniser that the settings name, ready for messages.
+    """The recogniser that the settings name, ready for messages; :func:`close` ends it.
 
-    Where its model is missing it is trained first, in another process; a server awaits
-    :func:`ensure_model` before, so that it stays responsive.
+    Where the embedded engine's model is missing it is trained first, in another process; a server
+    awaits :func:`ensure_model` before, so that it stays responsive. A Rasa server need not run yet:
+    until it does, the embedded engine answers.
 
     Raises:
         ConfigError: the training data cannot be used.
@@ -24,9 +26,26 @@ def create(config: Config) -> Recognizer:
     """
     from nlu.recognizers.embedded import EmbeddedRecognizer
 
-    return EmbeddedRecognizer.load(config)
+    embedded = EmbeddedRecognizer.load(config)
+    if config.settings.recognizer.engine == "rasa":
+        from nlu.recognizers.rasa import RasaRecognizer
+
+        return RasaRecognizer(config, embedded)
+    return embedded
+
+
+async def close(recognizer: Recognizer) -> None:
+    """End what a recogniser made by :func:`create` holds: connections, threads."""
+    from nlu.recognizers.embedded import EmbeddedRecognizer
+    from nlu.recognizers.rasa import RasaRecognizer
+
+    if isinstance(recognizer, RasaRecognizer):
+        await recognizer.close()
+        recognizer = recognizer.embedded
+    if isinstance(recognizer, EmbeddedRecognizer):
+        await asyncio.to_thread(recognizer.close)
 
 
 async def ensure_model(config: Config, progress: Progress | None = None) -> Path | None:
-    """Make sure that what the recogniser needs is there; return the model's folder."""
+    """Make sure that what the embedded engine needs is there; return the model's folder."""
     return await _train_if_needed(config, progress)

@@ -66,11 +66,11 @@ $(VENV)/bin/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
 
 $(VENV)/run.done: $(VENV)/bin/uv requirements/run.lock pyproject.toml
-	test -e $(VENV)/dev.done || $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.lock
+	test -e $(VENV)/dev.done || $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
 $(VENV)/dev.done: $(VENV)/bin/uv requirements/dev.lock pyproject.toml
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@

@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import io
-import json
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
-from bot.config import Config, ConfigError, load_config
-from bot.contracts import LinguadeskError
-
-T = TypeVar("T")
-
-FORMATS = click.Choice(["table", "json", "csv"])
-format_option = click.option("--format", "layout", type=FORMATS, default="table", help="How to print the result.")
-data_dir_option = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the database, models, files and logs are kept. [default: $LINGUADESK_DATA_DIR or ./data]",
-)
-
-
-class Commands(click.Group):
-    """Commands whose expected failures are one clear message and exit code 1, not a stack trace."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; print what went wrong and what to do."""
-        try:
-            return super().invoke(ctx)
-        except ConfigError as error:
-            for problem in error.problems:
-                click.echo(f"{problem}", err=True)
-            click.echo("Run `linguadesk check` for the whole configuration.", err=True)
-        except LinguadeskError as error:
-            click.echo(f"linguadesk: {error}", err=True)
-        except KeyboardInterrupt:
-            click.echo("Stopped.", err=True)
-            ctx.exit(130)
-        ctx.exit(1)
-
-
-def print_rows(rows: Sequence[dict[str, Any]], layout: str, columns: Sequence[str] = ()) -> None:
-    """Print rows as a table, JSON or CSV."""
-    columns = list(columns or (rows[0] if rows else ()))
-    if layout == "json":
-        click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
-    elif layout == "csv":
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-        click.echo(stream.getvalue(), nl=False)
-    elif not rows:
-        click.echo("Nothing.")
-    else:
-        table = Table(*columns)
-        for row in rows:
-            table.add_row(*(str(row[column]) for column in columns))
-        Console().print(table)
-
-
-def run(work: Awaitable[T]) -> T:
-    """Run asynchronous work to its end."""
-
-    async def main() -> T:
-        return await work
-
-    return asyncio.run(main())
+from bot.commandline import Commands, data_dir_option, format_option, print_rows, run
+from bot.config import Config, load_config
+from bot.nlu_commands import nlu
 
 
 def set_up_logging(config: Config, verbose: bool) -> None:
@@ -269,61 +207,7 @@ def import_command(file: Path, mapping: str, data_dir: Path | None, layout: str)
     print_rows([row], layout)
 
 
-@cli.group()
-def nlu() -> None:
-    """The intent recogniser."""
-
-
-@nlu.command()
-@data_dir_option
-def train(data_dir: Path | None) -> None:
-    """Train on config.yml, domain.yml and nlu/data/. The result is kept; unchanged files train nothing."""
-    import nlu.train
-
-    config = load_config(data_dir=data_dir)
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-        task = progress.add_task("Training", total=None)
-
-        def report(fraction: float, what: str) -> None:
-            progress.update(task, completed=fraction, total=1.0, description=what)
-
-        path = nlu.train.train(config, report)
-    click.echo(f"The model is at {path}.")
-
-
-@nlu.command("parse")
-@data_dir_option
-def parse_command(data_dir: Path | None) -> None:
-    """Read one message a line and print what is understood, one JSON a line (Rasa's shape).
-
-    \b
-    Example:  echo "where is my order 100234?" | linguadesk nlu parse
-    """
-    from bot.app import recognizer_of
-
-    recognizer = recognizer_of(load_config(data_dir=data_dir))
-
-    async def work() -> None:
-        stream = sys.stdin.buffer
-        while line := await asyncio.to_thread(stream.readline):
-            text = line.decode("utf-8", "replace").rstrip("\r\n")
-            parse = await recognizer.parse(text)
-            sys.stdout.write(json.dumps(parse.to_rasa(), ensure_ascii=False) + "\n")
-            sys.stdout.flush()
-
-    run(work())
-
-
-@nlu.command("evaluate")
-@click.option("--lang", "languages", multiple=True, help="Only this language; may be given several times.")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
-@data_dir_option
-def evaluate_command(languages: tuple[str, ...], as_json: bool, data_dir: Path | None) -> None:
-    """Measure the recogniser on nlu/eval/*.tsv, which it was never trained on."""
-    from nlu.evaluate import evaluate
-
-    report = evaluate(load_config(data_dir=data_dir), languages or None)
-    click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2) if as_json else str(report))
+cli.add_command(nlu)
 
 
 @cli.command()

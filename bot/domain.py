@@ -1,13 +1,14 @@
 """``domain.yml``: intents, entities, slots, forms, actions and the English responses.
 
-The file is Rasa's domain format (3.1). Of it this product uses what its own dialogue needs; the
-rest stays valid for Rasa. Every complaint names the line.
+The file is Rasa's domain format (3.1); as in Rasa, a folder ``domain/`` of such files serves as well.
+Of it this product uses what its own dialogue needs; the rest stays valid for Rasa. Every complaint
+names the line.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,19 +81,27 @@ class Domain:
         return self.forms.get(f"{intent}_form", ())
 
 
-def _names(document: CommentedMap, section: str, problems: list[Problem]) -> tuple[str, ...]:
+def domain_files(home: Path) -> tuple[Path, ...]:
+    """``domain.yml``; or, where there is none, all files of the folder ``domain/`` if there is one."""
+    folder = home / "domain"
+    if (home / FILE).is_file() or not folder.is_dir():
+        return (home / FILE,)
+    return tuple(sorted(path for path in folder.rglob("*.y*ml") if path.suffix in (".yml", ".yaml")))
+
+
+def _names(document: CommentedMap, section: str, problems: list[Problem], file: str = FILE) -> tuple[str, ...]:
     """The names in a list whose items are strings or one-key mappings (Rasa allows both)."""
     items = document.get(section) or []
     if not isinstance(items, CommentedSeq | list):
-        problems.append(Problem(FILE, line_of(document, section), f"`{section}` must be a list of names"))
+        problems.append(Problem(file, line_of(document, section), f"`{section}` must be a list of names"))
         return ()
     names = []
     for index, item in enumerate(items):
         name = next(iter(item), None) if isinstance(item, CommentedMap) else item
         if not isinstance(name, str):
-            problems.append(Problem(FILE, line_of(document, section, index), f"`{section}` holds {name!r}, not a name"))
+            problems.append(Problem(file, line_of(document, section, index), f"`{section}` holds {name!r}, not a name"))
         elif name in names:
-            problems.append(Problem(FILE, line_of(document, section, index), f"`{name}` stands twice in `{section}`"))
+            problems.append(Problem(file, line_of(document, section, index), f"`{name}` stands twice in `{section}`"))
         else:
             names.append(name)
     return tuple(names)
@@ -114,17 +123,17 @@ def _slot(name: str, spec: Any) -> Slot:
     return Slot(name, tuple(entities), tuple(texts_of), tuple(texts_in))
 
 
-def _response(key: str, items: Any, line: int, problems: list[Problem]) -> Response | None:
+def _response(key: str, items: Any, line: int, problems: list[Problem], file: str = FILE) -> Response | None:
     variants = []
     for item in items if isinstance(items, list) else ():
         if not isinstance(item, dict) or not isinstance(item.get("text"), str):
-            problems.append(Problem(FILE, line, f"a wording of `{key}` has no `text`"))
+            problems.append(Problem(file, line, f"a wording of `{key}` has no `text`"))
             continue
         buttons = tuple((str(button["title"]), str(button["payload"])) for button in item.get("buttons") or ())
         metadata = item.get("metadata") or {}
         variants.append(Variant(item["text"], buttons, metadata.get("plural", ""), metadata.get("by", "")))
     if not variants:
-        problems.append(Problem(FILE, line, f"`{key}` has no wording; write `- text: …` below it"))
+        problems.append(Problem(file, line, f"`{key}` has no wording; write `- text: …` below it"))
         return None
     return Response(key, tuple(variants), line)
 
@@ -157,19 +166,14 @@ def _cross_check(domain: Domain) -> list[Problem]:
     return problems
 
 
-def load_domain(home: Path) -> Domain:
-    """Read and validate ``domain.yml``.
-
-    Raises:
-        ConfigError: with a problem for each mistake, by line.
-    """
-    document = load_yaml(home / FILE)
+def _read(path: Path, file: str, problems: list[Problem]) -> Domain:
+    """What one file declares; ``file`` is its name in complaints."""
+    document = load_yaml(path, file)
     if not isinstance(document, CommentedMap):
-        raise ConfigError(Problem(FILE, 1, "expected `intents:`, `entities:`, `responses:` …"))
-    problems: list[Problem] = []
-    intents = _names(document, "intents", problems)
-    entities = _names(document, "entities", problems)
-    actions = _names(document, "actions", problems)
+        raise ConfigError(Problem(file, 1, "expected `intents:`, `entities:`, `responses:` …"))
+    intents = _names(document, "intents", problems, file)
+    entities = _names(document, "entities", problems, file)
+    actions = _names(document, "actions", problems, file)
     slots = {name: _slot(name, spec) for name, spec in (document.get("slots") or {}).items()}
     forms = {
         name: tuple((spec or {}).get("required_slots") or ()) for name, spec in (document.get("forms") or {}).items()
@@ -177,11 +181,35 @@ def load_domain(home: Path) -> Domain:
     responses = {}
     for key, items in (document.get("responses") or {}).items():
         line = line_of(document, "responses", key)
-        if response := _response(key, items, line, problems):
+        if response := _response(key, items, line, problems, file):
             responses[key] = response
-    if not intents:
+    return Domain(intents, entities, slots, forms, actions, responses, document)
+
+
+def _merged(parts: Sequence[Domain]) -> Domain:
+    """Several files as one domain. In which of them a name stands is no longer known."""
+    return Domain(
+        intents=tuple(dict.fromkeys(name for part in parts for name in part.intents)),
+        entities=tuple(dict.fromkeys(name for part in parts for name in part.entities)),
+        slots={name: slot for part in parts for name, slot in part.slots.items()},
+        forms={name: form for part in parts for name, form in part.forms.items()},
+        actions=tuple(dict.fromkeys(name for part in parts for name in part.actions)),
+        responses={key: response for part in parts for key, response in part.responses.items()},
+        document={},
+    )
+
+
+def load_domain(home: Path) -> Domain:
+    """Read and validate ``domain.yml``, or the folder ``domain/``.
+
+    Raises:
+        ConfigError: with a problem for each mistake, by file and line.
+    """
+    problems: list[Problem] = []
+    parts = [_read(path, path.relative_to(home).as_posix(), problems) for path in domain_files(home)]
+    domain = parts[0] if len(parts) == 1 else _merged(parts)
+    if not domain.intents:
         problems.append(Problem(FILE, 1, "there is no intent; list them below `intents:`"))
-    domain = Domain(intents, entities, slots, forms, actions, responses, document)
     problems += _cross_check(domain)
     if problems:
         raise ConfigError(*problems)

@@ -239,6 +239,8 @@ class LanguageIdentifier:
             if "ja" in self._by_base and not simplified:
                 return LanguageGuess("ja", 0.7, reason="Chinese characters, no kana")
             return LanguageGuess("", 0.0, foreign="zh", reason="Chinese characters")
+        if "ja" in self._by_base and self._share(words, "ja", variants) >= _CLEARLY:
+            return LanguageGuess("ja", 0.85, reason="Chinese characters as Japanese combines them")
         hans = [code for code in variants if not _is_traditional(code)]
         hant = [code for code in variants if _is_traditional(code)]
         if len(variants) == 1 or not hans or not hant:
@@ -297,18 +299,32 @@ class LanguageIdentifier:
         if not best:
             return LanguageGuess("", 0.0, reason="no configured language uses these letters")
         if not familiar and letters < _LONG:
-            # Perhaps a name: enough to begin a conversation with, not to change its language.
+            # Perhaps a name, perhaps nonsense: if both ways of looking at it agree, that is enough to
+            # begin a conversation with, though not to change its language.
+            if self._detected(words, None)[0] != best.split("-")[0]:
+                return LanguageGuess("", 0.0, reason="no word of it is known in any language: perhaps a name")
             return LanguageGuess(best, round(own * _UNKNOWN, 4), reason=f"no word is known; most like {_name(best)}")
         sure = min(own, 0.99) * (0.55 + 0.45 * familiar)
         rivals = [code for code in latin if code != best and known[code] >= familiar]
-        if rivals and len(telling) <= _FEW and own < _CLEARLY:
-            sure = min(sure, _SHARED)
+        if rivals and len(telling) <= _FEW:
+            native = [code for code in rivals if code not in self._model.romanised]
+            if best in self._model.romanised and native:
+                # "bye" is said in Hindi too, but who writes it in Latin letters need not speak Hindi.
+                best = max(native, key=lambda code: probabilities[code])
+            if own < _CLEARLY or native:
+                sure = min(sure, _SHARED)
         reason = f"{familiar:.0%} of the words are known in {_name(best)}"
         return LanguageGuess(best, round(sure, 4), reason=reason)
 
     def _best(self, words: str, among: Sequence[str]) -> str:
         probabilities = self._model.probabilities(fold(words))
         return max(among, key=lambda code: float(probabilities[self._languages.index(code)]))
+
+    def _share(self, words: str, language: str, others: Sequence[str]) -> float:
+        """How probable a language is if it is that or one of some others."""
+        found = self.shares(words)
+        total = found[language] + sum(found[code] for code in others)
+        return found[language] / total if total else 0.0
 
     def _detected(self, words: str, among: Sequence[str] | None) -> tuple[str, float]:
         """The general detector's best language (its base code), among some or all, renormalised."""

@@ -64,7 +64,7 @@ def test_the_shipped_project_is_in_order(project: Path) -> None:
         ("failed_turns: 2", "failed_turns: many", "dialogue.failed_turns"),
         ("failed_turns: 2", "failed_turms: 2", "dialogue.failed_turms: unknown setting"),
         ("timezone: Europe/Amsterdam", "timezone: Europe/Atlantis", "unknown time zone 'Europe/Atlantis'"),
-        ("default_language: en", "default_language: pt", "shop.default_language is 'pt'"),
+        ("default_language: en", "default_language: pl", "shop.default_language is 'pl'"),
         ("threshold: 0.35             #", "threshold: 3             #", "recognizer.threshold"),
         ("country: NL", "country: Holland", "shop.country"),
         ("  telegram: {}", "  telegraph: {}", "no channel called 'telegraph'"),

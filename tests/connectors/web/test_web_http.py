@@ -87,9 +87,9 @@ async def test_the_page_is_strict_and_translated(web: Site) -> None:
     """The page forbids everything it does not need, is not kept, and speaks the browser's language."""
     async with httpx.AsyncClient(base_url=web.url) as client:
         for wanted, language, word in (
-            ("de;q=0.9, es-MX;q=0.8, en;q=0.1", "es", "Escribe un mensaje"),
+            ("pl;q=0.9, es-MX;q=0.8, en;q=0.1", "es", "Escribe un mensaje"),
             ("zh-CN", "zh-Hans", "输入消息"),
-            ("fr", "en", "Write a message"),
+            ("pl", "en", "Write a message"),
             ("*;q=x, !!", "en", "Write a message"),
         ):
             page = await client.get("/chat", headers={"Accept-Language": wanted})
@@ -244,7 +244,7 @@ async def test_plain_forms_are_refused(web: Site) -> None:
 
 async def test_a_message_is_stored_with_what_the_page_knows(web: Site) -> None:
     """Text, payload, language and session arrive; the answer comes only after the commit."""
-    async with visitor(web, "fr, es-AR;q=0.9") as client:
+    async with visitor(web, "pl, es-AR;q=0.9") as client:
         assert (await send(client, "Sí", payload="/affirm")).status_code == 201
         row = await web.next_event()
     event = row.event

@@ -1,0 +1,1 @@
+"""Measuring the recogniser: messages, figures, neighbours, cross-validation, reports, floors."""

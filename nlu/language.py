@@ -310,8 +310,8 @@ class LanguageIdentifier:
             native = [code for code in rivals if code not in self._model.romanised]
             if best in self._model.romanised and native:
                 # "bye" is said in Hindi too, but who writes it in Latin letters need not speak Hindi.
-                best = max(native, key=lambda code: probabilities[code])
-            if own < _CLEARLY or native:
+                best, own = max(native, key=lambda code: probabilities[code]), 0.0
+            if own < _CLEARLY:
                 sure = min(sure, _SHARED)
         reason = f"{familiar:.0%} of the words are known in {_name(best)}"
         return LanguageGuess(best, round(sure, 4), reason=reason)

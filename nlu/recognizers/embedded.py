@@ -125,17 +125,18 @@ class EmbeddedRecognizer:
             return Parse(text, "", 0.0, language=LanguageGuess("", 0.0, reason="no words to judge by"))
         guess = self.identifier.identify(cleaned)
         entities = self._extractor.extract(text, today=self._today(now), language=guess.language)
-        ranking = self._rank(cleaned)
+        ranking = self._rank(cleaned, familiar=bool(guess.language))
         intent, confidence = ranking[0] if ranking else ("", 0.0)
         return Parse(text, intent, confidence, ranking, entities, guess)
 
     def _today(self, now: datetime | None) -> date:
         return (now or datetime.now(self._zone)).date()
 
-    def _rank(self, cleaned: str) -> tuple[tuple[str, float], ...]:
+    def _rank(self, cleaned: str, *, familiar: bool) -> tuple[tuple[str, float], ...]:
         classifier = self._classifier
-        # Emoji and signs: as far as examples have used them, they mean what they meant there.
-        support = 1.0 if _WORDS.search(cleaned) else classifier.support(fold(cleaned))
+        # Emoji and signs, and words of no known language: as far as examples have used anything like
+        # them, they mean what they meant there.
+        support = 1.0 if familiar and _WORDS.search(cleaned) else classifier.support(fold(cleaned))
         if not support:
             return ()
         shares = self.identifier.shares(cleaned)

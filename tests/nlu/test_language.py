@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.config import load_config
 from bot.contracts import LanguageGuess
 from nlu.detectors import LangdetectDetector, StatisticalDetector, prepare
 from nlu.language import (
@@ -19,7 +21,8 @@ from nlu.language import (
 )
 from nlu.recognizers.embedded import EmbeddedRecognizer
 from nlu.scripts import chinese_evidence, main_script
-from tests.nlu.conftest import Project
+from nlu.training_data import load_training_data
+from tests.nlu.conftest import ROOT, Project
 
 SAMPLES = {
     "en": ["where is my order", "hello, I want to return the shoes", "thanks a lot"],
@@ -40,9 +43,45 @@ def identifier(*languages: str, alone: bool = False) -> LanguageIdentifier:
 
 
 @pytest.fixture(scope="module")
-def identify(real: EmbeddedRecognizer) -> Identify:
-    """The shipped languages: English, Spanish, simplified Chinese."""
-    return real.identifier.identify
+def identify(model_dir: Path) -> Identify:
+    """A shop with three of the shipped languages: English, Spanish, simplified Chinese."""
+    shipped = load_config(ROOT, model_dir, env={})
+    languages = ["en", "es", "zh-Hans"]
+    config = replace(shipped, settings=shipped.settings.model_copy(update={"languages": languages}))
+    examples = load_training_data(config).examples
+    model = train_language_model(
+        [example.text for example in examples], [example.language for example in examples], languages
+    )
+    return LanguageIdentifier(model, StatisticalDetector()).identify
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("where is my parcel, it should have come yesterday", "en"),
+        ("¿me pueden decir cuándo llega mi paquete?", "es"),
+        ("je voudrais savoir où en est ma commande", "fr"),
+        ("wann kommt denn endlich mein Paket an?", "de"),
+        ("queria saber quando chega a minha encomenda", "pt"),
+        ("quando arriva il mio ordine, per favore?", "it"),
+        ("wanneer wordt mijn bestelling bezorgd?", "nl"),
+        ("когда уже придёт моя посылка?", "ru"),
+        ("siparişim ne zaman gelecek acaba?", "tr"),
+        ("متى يوصل طلبي لو سمحت", "ar"),
+        ("3ayez a3raf el order bta3y fen", "ar"),
+        ("मेरा पार्सल कब तक आएगा", "hi"),
+        ("mera parcel kab tak aayega bhai", "hi"),
+        ("请问我的快递什么时候到", "zh-Hans"),
+        ("請問我的包裹什麼時候會到", "zh-Hant"),
+        ("荷物はいつ届きますか", "ja"),
+        ("배송 언제쯤 도착하나요", "ko"),
+    ],
+)
+def test_the_shipped_languages_are_told_apart(real: EmbeddedRecognizer, text: str, language: str) -> None:
+    """All fifteen at once, Hindi and Arabic in Latin letters among them, and each clearly."""
+    guess = real.identifier.identify(text)
+    assert guess.language == language, guess
+    assert guess.confidence >= 0.6
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,7 @@ async def test_a_wrong_token(made: Make, rasa: Rasa, caplog: pytest.LogCaptureFi
 async def test_the_token_stays_out_of_logs(made: Make, rasa: Rasa, caplog: pytest.LogCaptureFixture) -> None:
     """Accepted: not even the HTTP client's own log shows the token."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="httpx")
     await (await made()).parse("hello there")
     assert rasa.asked == ["hello there"]
     assert "/model/parse" in logged(caplog) and TOKEN not in logged(caplog)

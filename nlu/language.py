@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,8 @@ class LanguageIdentifier:
 
     def __init__(self, model: LanguageModel, detector: Detector, *, detector_alone: bool = False) -> None:
         self._model = model
+        # A message is looked at twice: to name its language, and to weigh what each would mean.
+        self._probabilities = lru_cache(maxsize=16)(model.probabilities)
         self._languages = model.languages
         self._detector = detector
         self._alone = detector_alone
@@ -227,7 +230,7 @@ class LanguageIdentifier:
 
     def shares(self, text: str) -> dict[str, float]:
         """How probable each configured language is by a text's characters alone; they sum to 1."""
-        probabilities = self._model.probabilities(fold(letters_only(text)))
+        probabilities = self._probabilities(fold(letters_only(text)))
         return dict(zip(self._languages, probabilities.tolist(), strict=True))
 
     def _chinese(self, words: str) -> LanguageGuess:
@@ -276,7 +279,7 @@ class LanguageIdentifier:
             code for code in self._languages if code.split("-")[0] not in _NOT_LATIN or code in self._model.romanised
         ]
         known = self._model.known_words(telling)
-        probabilities = dict(zip(self._languages, self._model.probabilities(fold(words)).tolist(), strict=True))
+        probabilities = dict(zip(self._languages, self._probabilities(fold(words)).tolist(), strict=True))
         if latin:
             total = sum(probabilities[code] for code in latin)
             best = max(latin, key=lambda code: probabilities[code])
@@ -317,7 +320,7 @@ class LanguageIdentifier:
         return LanguageGuess(best, round(sure, 4), reason=reason)
 
     def _best(self, words: str, among: Sequence[str]) -> str:
-        probabilities = self._model.probabilities(fold(words))
+        probabilities = self._probabilities(fold(words))
         return max(among, key=lambda code: float(probabilities[self._languages.index(code)]))
 
     def _share(self, words: str, language: str, others: Sequence[str]) -> float:

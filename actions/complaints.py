@@ -41,8 +41,8 @@ async def payment_problem(context: Context) -> Outcome:
     return await _open(context, TicketType.BILLING)
 
 
-def _line(context: Context, ticket: Ticket) -> TextKey:
-    zone = ZoneInfo(context.settings.shop.timezone)
+def ticket_line(ticket: Ticket, zone: ZoneInfo) -> TextKey:
+    """A ticket on one line; ``zone`` is where the merchant is."""
     return TextKey(
         "utter_ticket_line",
         {
@@ -66,5 +66,6 @@ async def ticket_status(context: Context) -> Outcome:
         found = list(await tickets.visible(context.session, context.conversation))
     if not found:
         return Outcome((Reply("utter_tickets_none"),))
-    lines = [_line(context, ticket) for ticket in found]
+    zone = ZoneInfo(context.settings.shop.timezone)
+    lines = [ticket_line(ticket, zone) for ticket in found]
     return Outcome((Reply("utter_tickets_list", {"count": len(found), "lines": lines}),))

@@ -27,14 +27,19 @@ def day(context: Context, moment: datetime) -> date:
     return moment.astimezone(ZoneInfo(context.settings.shop.timezone)).date()
 
 
-def summary(context: Context, order: Order) -> dict[str, Param]:
-    """The parameters that texts about an order use."""
+def order_summary(order: Order, zone: ZoneInfo) -> dict[str, Param]:
+    """The parameters that texts about an order use; ``zone`` is where the merchant is."""
     return {
         "number": order.number,
-        "placed": day(context, order.placed_at),
+        "placed": order.placed_at.astimezone(zone).date(),
         "total": Money(order.total, order.currency),
         "status": status_text(order),
     }
+
+
+def summary(context: Context, order: Order) -> dict[str, Param]:
+    """The parameters that texts about an order use."""
+    return order_summary(order, ZoneInfo(context.settings.shop.timezone))
 
 
 def described(context: Context, order: Order) -> tuple[Reply, ...]:

@@ -12,6 +12,6 @@ from bot.state import Outcome
 @action("talk_to_human")
 async def talk_to_human(context: Context) -> Outcome:
     """Put the conversation into the agents' queue; from then on the bot is silent."""
-    timeout = context.settings.handoff.timeout_minutes
-    await handoff.begin(context.session, context.conversation, "asked", timeout)
+    settings = context.settings.handoff
+    await handoff.begin(context.session, context.conversation, "asked", settings)
     return Outcome((Reply("utter_handoff_started"),), reset=True)

@@ -28,6 +28,6 @@ async def pass_on(context: Context) -> Outcome:
     order = await known_order(context)
     if isinstance(order, Outcome):
         return order
-    timeout = context.settings.handoff.timeout_minutes
-    await handoff.begin(context.session, context.conversation, context.intent, timeout)
+    settings = context.settings.handoff
+    await handoff.begin(context.session, context.conversation, context.intent, settings)
     return Outcome((Reply("utter_request_passed_on", {"number": order.number}),), reset=True, about=order.number)

@@ -37,8 +37,8 @@ HOME = Path(__file__).resolve().parent.parent
 class Server:
     """The program as a process of its own."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, home: Path, data: Path) -> None:
+        self._home, self._data = home, data
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -46,7 +46,7 @@ class Server:
 
     async def start(self) -> float:
         """Start; seconds until it says that it is ready."""
-        env = os.environ | {"LINGUADESK_HOME": str(HOME), "LINGUADESK_DATA_DIR": str(self._data)}
+        env = os.environ | {"LINGUADESK_HOME": str(self._home), "LINGUADESK_DATA_DIR": str(self._data)}
         command = [sys.executable, "-m", "bot", "run", "--no-browser", "--port", str(self.port)]
         log = (self._data / "out.log").open("ab")
         begun = time.perf_counter()
@@ -130,13 +130,13 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-async def measure(data: Path, seconds: int) -> None:
+async def measure(home: Path, data: Path, seconds: int) -> None:
     """Print the figures as a table."""
-    config = load_config(HOME, data, env={})
+    config = load_config(home, data, env={})
     database = Database(config.database_url)
     await upgrade(database)
     texts = [message.text for message in load_messages(config)]
-    server = Server(data)
+    server = Server(home, data)
     begun = time.perf_counter()
     await server.start()
     first = time.perf_counter() - begun
@@ -180,9 +180,10 @@ def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=30, help="length of each part")
+    parser.add_argument("--project", type=Path, default=HOME, help="folder with config.yml; default this one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="linguadesk-bench-") as folder:
-        asyncio.run(measure(Path(folder), arguments.seconds))
+        asyncio.run(measure(arguments.project.resolve(), Path(folder), arguments.seconds))
 
 
 if __name__ == "__main__":

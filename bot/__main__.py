@@ -211,12 +211,15 @@ cli.add_command(nlu)
 
 
 @cli.command()
+@click.option("--live", is_flag=True, help="Also ask the platforms: tokens, scopes, webhooks, agents' places.")
 @data_dir_option
-def check(data_dir: Path | None) -> None:
+def check(data_dir: Path | None, live: bool) -> None:
     """Read the whole configuration and say what is wrong, by file and line, and what to do."""
-    from bot.checkup import examine
+    from bot.checkup import examine, examine_live
 
     problems = examine(data_dir)
+    if live and all(problem.warning for problem in problems):
+        problems += run(examine_live(load_config(data_dir=data_dir)))
     for problem in problems:
         click.echo(f"{'warning: ' if problem.warning else ''}{problem}", err=not problem.warning)
     errors = sum(not problem.warning for problem in problems)
@@ -248,6 +251,32 @@ def translations() -> None:
 @cli.group()
 def user() -> None:
     """People who sign in to the desk."""
+
+
+@user.command("link")
+@click.argument("username")
+@click.argument("channel")
+@click.argument("identity")
+@data_dir_option
+def link_user(username: str, channel: str, identity: str, data_dir: Path | None) -> None:
+    """Make a person in the agents' group or channel this user of the desk.
+
+    IDENTITY is the platform's id of the person: a number on Telegram, U… on Slack. Without it what
+    someone does there is counted for a user of its own.
+    """
+    from bot.services import users
+    from bot.storage import Database
+
+    async def work() -> None:
+        database = Database(load_config(data_dir=data_dir).database_url)
+        try:
+            async with database.begin() as session:
+                await users.link(session, username, channel, identity)
+        finally:
+            await database.close()
+
+    run(work())
+    click.echo(f"{identity} on {channel} is now {username}.")
 
 
 @user.command("add")
@@ -318,7 +347,7 @@ def _queue_group(name: str, help_text: str, list_rows: str, retry_rows: str, mod
 
 
 _queue_group(
-    "outbox", "Messages to customers that could not be sent (dead letters).", "dead_letters", "retry", "bot.dispatch"
+    "outbox", "Messages to customers that could not be sent (dead letters).", "dead_letters", "retry", "bot.outbox"
 )
 _queue_group(
     "inbox",

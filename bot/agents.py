@@ -9,10 +9,10 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.config import SurveySettings
-from bot.contracts import Author, Owner, Reply, TextKey
+from bot.config import HandoffSettings, Settings, SurveySettings
+from bot.contracts import Author, Inbound, Owner, Reply, RoomAction, TextKey
 from bot.outbox import Voice
-from bot.services import handoff, surveys, tickets
+from bot.services import handoff, rooms, surveys, tickets, users
 from bot.services.handoff import HandoffError
 from bot.state import State
 from bot.storage.models import Conversation, Ticket, TicketStatus, User
@@ -39,12 +39,12 @@ async def claim(session: AsyncSession, conversation_id: int, agent: User) -> Non
     await handoff.claim(session, await _locked(session, conversation_id), agent)
 
 
-async def take_over(session: AsyncSession, conversation_id: int, agent: User, timeout_minutes: int) -> None:
+async def take_over(session: AsyncSession, conversation_id: int, agent: User, settings: HandoffSettings) -> None:
     """Step into a conversation that the bot has, without the customer having asked."""
     conversation = await _locked(session, conversation_id)
     # What the bot was asking is the agent's now: a later "ok" must not answer it.
     conversation.state = {}
-    await handoff.begin(session, conversation, "agent", timeout_minutes)
+    await handoff.begin(session, conversation, "agent", settings)
     await handoff.claim(session, conversation, agent)
 
 
@@ -52,7 +52,8 @@ async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent
     """Send the customer an agent's words; claims the conversation if nobody has. The outbox id.
 
     Raises:
-        HandoffError: empty or too long, the bot has the conversation, or another agent has it.
+        HandoffError: empty or too long, the bot has the conversation, another agent has it, or the
+            customer has blocked the bot.
     """
     text = text.strip()
     if not text:
@@ -60,6 +61,8 @@ async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent
     if len(text) > MAX_REPLY:
         raise HandoffError("too_long")
     conversation = await _locked(session, conversation_id)
+    if conversation.unreachable_at is not None:
+        raise HandoffError("unreachable")
     await handoff.claim(session, conversation, agent)
     sent = await voice.say(session, conversation, Reply(text=text), author=Author.AGENT, agent_id=agent.id)
     return sent[0]
@@ -90,6 +93,27 @@ async def resolve(
     await handoff.end(session, conversation, "resolved")
     await voice.say(session, conversation, Reply("utter_handoff_resolved"))
     await surveys.schedule(session, conversation, settings, handoff_id=ended.id, agent_id=agent.id)
+
+
+async def act(
+    session: AsyncSession, voice: Voice, conversation: Conversation, event: Inbound, settings: Settings
+) -> None:
+    """Do what an agent asked for in a room; where it cannot be done, the room says why, to that agent."""
+    address, where = event.address, conversation.id
+    agent = await users.of_identity(session, address.channel, address.user, event.name)
+    try:
+        if not agent.active:
+            raise HandoffError("not_allowed")
+        if event.payload == RoomAction.REPLY:
+            await reply(session, voice, where, agent, event.text)
+        elif event.payload == RoomAction.RESOLVE:
+            await resolve(session, voice, where, agent, settings.surveys)
+        elif event.payload == RoomAction.BACK:
+            await back_to_bot(session, voice, where, agent)
+        else:
+            await claim(session, where, agent)
+    except HandoffError as error:
+        await rooms.tell(session, where, f"handoff.{error}", only=(address.channel, address.user))
 
 
 async def set_ticket_status(

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,7 +17,9 @@ from starlette.routing import BaseRoute, Route
 import connectors as channels
 from actions import load_actions
 from actions.knowledge import load_knowledge
+from actions.overview import overview
 from bot import jobs
+from bot.canned import load_canned
 from bot.config import Config
 from bot.contracts import Connector, LinguadeskError, Recognizer
 from bot.desk import desk_routes
@@ -25,6 +28,8 @@ from bot.domain import Domain, load_domain
 from bot.engine import Engine
 from bot.inbox import Acceptor
 from bot.outbox import Voice
+from bot.pace import paces_of
+from bot.rooms import RoomKeeper, Rooms, spaces_of
 from bot.services.orders import DatabaseOrders
 from bot.storage import Database, StorageError
 from bot.storage.database import described
@@ -80,7 +85,11 @@ class App:
                 InboxWorker(self.database, self.engine, delivery).run(),
                 TimerWorker(self.database, handlers, delivery).run(),
             ]
-        running.append(Dispatcher(self.database, self.connectors, delivery).run())
+        paces = paces_of(self.connectors)
+        running += [
+            Dispatcher(self.database, self.connectors, delivery, paces).run(),
+            RoomKeeper(self.database, spaces_of(self.connectors), paces, self.config.settings).run(),
+        ]
         workers = asyncio.create_task(run_all(*running))
         workers.add_done_callback(self._workers_ended)
         accept = Acceptor(self.database)
@@ -189,7 +198,14 @@ def build(
         knowledge,
         lambda session: DatabaseOrders(session, settings.orders),
     )
-    host = channels.Host(database=database, config=config, env=env or config.env, texts=texts)
+    host = channels.Host(
+        database=database,
+        config=config,
+        env=env or config.env,
+        texts=texts,
+        overview=partial(overview, database, texts, settings),
+        room=Rooms(database, settings, load_canned(config.home, settings.languages)).view,
+    )
     connectors: dict[str, Connector] = {}
     routes: list[BaseRoute] = []
     for name in channels.enabled(config, only):

@@ -12,14 +12,18 @@ import connectors
 from actions import load_actions
 from actions.knowledge import load_knowledge
 from bot import catalogues
+from bot.app import build
+from bot.canned import load_canned
 from bot.config import Config, ConfigError, Problem, find_home, line_of, load_config, load_yaml
-from bot.contracts import LinguadeskError
+from bot.contracts import LinguadeskError, Parse
 from bot.domain import FILE, Domain, load_domain
 from bot.storage import Database
 from bot.texts import Texts
 from nlu.rasa import server as rasa
 from nlu.recognizers.rasa import Unanswered, model_of
 from nlu.training_data import load_training_data
+
+LIVE_SECONDS = 30.0
 
 
 def examine(data_dir: Path | None = None) -> list[Problem]:
@@ -33,6 +37,7 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
     if config is not None:
         settings, texts = config.settings, None
         _try(problems, lambda: load_knowledge(home, settings.languages))
+        _try(problems, lambda: load_canned(home, settings.languages))
         if domain is not None:
             texts = _try(problems, lambda: Texts(domain, settings.languages, settings.shop))
             if texts is not None:
@@ -51,6 +56,38 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
                 Problem("environment", 0, "LINGUADESK_SECRET_KEY is not set; a key is kept in the data folder", True)
             )
     return sorted(problems, key=lambda problem: problem.warning)
+
+
+async def examine_live(config: Config) -> list[Problem]:
+    """What the platforms themselves say: tokens, scopes, webhooks, agents' places; errors first.
+
+    Raises:
+        ConfigError: the configuration cannot be used; :func:`examine` says why.
+    """
+    app = build(config, recognizer=_Deaf())
+    problems: list[Problem] = []
+    try:
+        for name, connector in app.connectors.items():
+            look = getattr(connector, "examine", None)
+            if look is None:
+                continue
+            try:
+                async with asyncio.timeout(LIVE_SECONDS):
+                    problems += await look()
+            except (LinguadeskError, TimeoutError) as error:
+                told = str(error) or f"no answer within {LIVE_SECONDS:.0f} s"
+                problems.append(Problem(name, 0, told))
+    finally:
+        await app.close()
+    return sorted(problems, key=lambda problem: problem.warning)
+
+
+class _Deaf:
+    """A recogniser for a program that hears nothing."""
+
+    async def parse(self, text: str) -> Parse:
+        """Nothing is understood."""
+        return Parse(text, "", 0.0)
 
 
 def _try(problems: list[Problem], read: Callable[[], Any]) -> Any:

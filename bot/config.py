@@ -189,6 +189,9 @@ class HandoffSettings(_Section):
     """Hand-overs to people."""
 
     timeout_minutes: int = Field(default=720, ge=1)
+    # Agents' rooms are reminded of a hand-over that nobody has taken after this long, then after twice
+    # as long, and so on; 0: never.
+    reminder_minutes: int = Field(default=5, ge=0)
 
 
 class SurveySettings(_Section):

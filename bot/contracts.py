@@ -9,7 +9,7 @@ connector turns a platform's event into an :class:`Inbound`; a recogniser turns 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -70,6 +70,36 @@ class Attachment:
     size: int = 0
 
 
+class Kind(StrEnum):
+    """What an event is. Only a :attr:`MESSAGE` is recognised and answered."""
+
+    MESSAGE = "message"
+    # The text of the message ``message_id`` is now ``text``.
+    EDIT = "edit"
+    # The customer took the message ``message_id`` back.
+    DELETION = "deletion"
+    # The customer put ``text``, emoji, on the message ``message_id``; empty text takes them off.
+    REACTION = "reaction"
+    # The customer shut the bot out, or let it in again.
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
+    # The bot was added to a group.
+    JOINED = "joined"
+    # The chat's id is now ``text``.
+    MOVED = "moved"
+    # An agent acts in a room (see AgentSpace): ``payload`` is a :class:`RoomAction`, ``text`` the words.
+    AGENT = "agent"
+
+
+class RoomAction(StrEnum):
+    """What an agent can do from a room on a platform."""
+
+    CLAIM = "claim"
+    REPLY = "reply"
+    RESOLVE = "resolve"
+    BACK = "back"
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """One event from a customer, as the engine sees it.
@@ -78,6 +108,11 @@ class Inbound:
     so a repeated delivery changes nothing. ``payload`` is what a pressed button carries, in Rasa's
     form ``/intent{"entity": "value"}``; it is empty for typed text. ``locale`` is the language the
     platform says its user prefers (BCP 47), empty where it says nothing.
+
+    ``message_id`` is the platform's id of the message within its chat, by which an edit or a
+    reaction names it. Events with the same ``group`` (an album) are one message. ``slots`` are
+    fields of a form that was filled in, taken as they are by the action that ``payload`` names.
+    ``shown`` is what the transcript shows where that is not the text (a location, a sticker).
     """
 
     external_id: str
@@ -87,6 +122,11 @@ class Inbound:
     attachments: tuple[Attachment, ...] = ()
     locale: str = ""
     name: str = ""
+    kind: Kind = Kind.MESSAGE
+    message_id: str = ""
+    group: str = ""
+    slots: Mapping[str, str] = field(default_factory=dict)
+    shown: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The event as JSON-ready data; :meth:`from_json` reverses it."""
@@ -103,6 +143,11 @@ class Inbound:
             attachments=tuple(Attachment(**item) for item in data["attachments"]),
             locale=data["locale"],
             name=data["name"],
+            kind=Kind(data.get("kind", Kind.MESSAGE)),
+            message_id=data.get("message_id", ""),
+            group=data.get("group", ""),
+            slots=data.get("slots", {}),
+            shown=data.get("shown", ""),
         )
 
 
@@ -216,7 +261,8 @@ class Reply:
 
     ``buttons`` are choices that stay under the message; ``quick_replies`` are suggestions that a
     platform may show near the keyboard instead. ``text`` carries words that are not ours to
-    translate (an agent's message, a knowledge-file answer); then ``key`` is empty.
+    translate (an agent's message, a knowledge-file answer); then ``key`` is empty. ``asks`` is the
+    slot that it asks for, where it does.
     """
 
     key: str = ""
@@ -225,6 +271,7 @@ class Reply:
     media: tuple[Media, ...] = ()
     quick_replies: tuple[Button, ...] = ()
     text: str = ""
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +284,11 @@ class OutButton:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A rendered message, ready for a connector. ``id`` is the outbox row's id, unique for ever."""
+    """A rendered message, ready for a connector. ``id`` is the outbox row's id, unique for ever.
+
+    ``asks`` names the slot that it asks for, ``""`` if none: a platform with forms may offer one.
+    ``reply_to`` is the platform's id of the customer's message that it answers, where it is known.
+    """
 
     id: int
     address: Address
@@ -247,6 +298,8 @@ class Outgoing:
     buttons: tuple[OutButton, ...] = ()
     media: tuple[Media, ...] = ()
     quick_replies: tuple[OutButton, ...] = ()
+    asks: str = ""
+    reply_to: str = ""
 
     @property
     def choices(self) -> tuple[OutButton, ...]:
@@ -266,16 +319,127 @@ class TemporaryError(LinguadeskError):
         self.retry_after = retry_after
 
 
+class ChannelDown(TemporaryError):
+    """Nothing can be sent on this channel until the operator has acted (a revoked token).
+
+    The channel rests for ``retry_after`` seconds, and no message uses up a try.
+    """
+
+
+class ChatMoved(TemporaryError):
+    """The chat has another id now, ``chat``; the message is sent there at once."""
+
+    def __init__(self, message: str, chat: str) -> None:
+        super().__init__(message, 0.0)
+        self.chat = chat
+
+
 class PermanentError(LinguadeskError):
-    """Sending will never work (blocked, refused, gone); the message goes to the dead letters."""
+    """Sending will never work (refused, gone); the message goes to the dead letters."""
+
+
+class Unreachable(PermanentError):
+    """The customer has shut the bot out: nothing more is sent until they write again."""
+
+
+def _no_group(_chat: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A platform's sending limits as (messages, seconds) pairs; None where it has none."""
+    """A platform's sending limits as (messages, seconds) pairs; None where it has none.
+
+    ``is_group`` tells from a chat's id whether ``per_group`` applies to it as well.
+    """
 
     per_chat: tuple[int, float] | None = None
     overall: tuple[int, float] | None = None
+    per_group: tuple[int, float] | None = None
+    is_group: Callable[[str], bool] = _no_group
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What agents see of a hand-over, in words that are ready to show.
+
+    ``lines`` are labels with values, ``messages`` the last things said, oldest first, ``status`` who
+    has it. ``actions`` are buttons whose payload is a :class:`RoomAction`; none once it is over.
+    """
+
+    handoff: int
+    title: str
+    status: str
+    lines: tuple[tuple[str, str], ...] = ()
+    messages: tuple[str, ...] = ()
+    actions: tuple[OutButton, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to show in a room: what was said, or a word to the agents.
+
+    ``only_for`` is the platform's id of the one agent whom it concerns, ``""`` for all; ``alert``
+    asks for everybody's attention.
+    """
+
+    text: str
+    media: tuple[Media, ...] = ()
+    only_for: str = ""
+    alert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a hand-over is shown on a platform: ids as the platform gave them, ``""`` until it has."""
+
+    chat: str
+    thread: str = ""
+    card: str = ""
+
+
+class AgentSpace(Protocol):
+    """A platform's place for agents: one room a hand-over (a forum topic, a thread).
+
+    Each call makes one message on the platform and raises like :meth:`Connector.send`. A connector
+    that has one offers it as its attribute ``agents``; without it, or with None, it has none.
+    """
+
+    chat: str
+
+    async def show(self, room: Room, card: Card) -> Room:
+        """Bring the card up to date, or open what is missing of the room, one thing a call."""
+        ...
+
+    async def note(self, room: Room, note: Note) -> None:
+        """Add something below the card."""
+        ...
+
+    async def close(self, room: Room, card: Card) -> None:
+        """Show the card as it ended, and close the room as the platform can."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RoomView:
+    """What an agent's form needs to know of a room: whether the hand-over is still going on, the
+    customer's language, the language of the agents' side, and ready-made replies as (name, text)."""
+
+    going_on: bool
+    language: str
+    desk_language: str
+    canned: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a customer's home page shows: lines in their language; ``verified`` if orders may be shown."""
+
+    language: str
+    verified: bool
+    orders: tuple[str, ...] = ()
+    tickets: tuple[str, ...] = ()
 
 
 class Accept(Protocol):
@@ -301,10 +465,15 @@ class Connector(Protocol):
         """Stop receiving and close connections; what was accepted stays accepted."""
         ...
 
-    async def send(self, message: Outgoing) -> str:
-        """Deliver one message and return the platform's id of it.
+    def parts(self, message: Outgoing) -> int:
+        """How many of the platform's messages this one takes, at least 1."""
+        ...
 
-        Raises :class:`TemporaryError` or :class:`PermanentError`.
+    async def send(self, message: Outgoing, part: int = 0) -> str:
+        """Deliver one part of a message and return the platform's id of it.
+
+        What one call delivers counts as one against :class:`Limits`, and is not sent again once it
+        has returned. Raises :class:`TemporaryError` or :class:`PermanentError`.
         """
         ...
 

@@ -196,8 +196,8 @@ async def _converse(app: App) -> None:
     async with app.database.begin() as session:
         agent = (await session.scalars(select(User).where(User.username == SIGN_INS[0][0]))).one()
         for conversation_id in (ids[index] for index in RATED if index < len(ids)):
-            timeout = app.config.settings.handoff.timeout_minutes
-            await agents.take_over(session, conversation_id, agent, timeout)
+            settings = app.config.settings.handoff
+            await agents.take_over(session, conversation_id, agent, settings)
             await agents.resolve(session, app.voice, conversation_id, agent, app.config.settings.surveys)
     for conversation_id, rating in zip((ids[index] for index in RATED if index < len(ids)), RATINGS, strict=False):
         await _rate(app, conversation_id, rating)

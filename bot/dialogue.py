@@ -129,6 +129,14 @@ class Dialogue:
         if turn.pressed and (token := "".join(parse.values("choice")[-1:])):
             if state.task is None or not state.task.confirming or state.task.token != token:
                 return Step(state, (Reply("utter_choice_gone"),))
+        if turn.voice:
+            return Step(state, (Reply("utter_voice"),), ask=state.task.asking if state.task else "")
+        if turn.slots and turn.pressed:
+            form = self._domain.form_of(intent)
+            filled = {name: value for name, value in turn.slots.items() if name in form}
+            if state.task is not None and state.task.intent != intent:
+                state = self._paused(state, state.task, turn)
+            return self._begin(replace(state, task=None), intent, filled, turn)
         if survey := parse.values("survey"):
             slots = {"survey": survey[-1]}
             if state.task is not None and state.task.intent != "answer_survey":

@@ -3,7 +3,7 @@
 Order holds per conversation: its queue is a lane, and one dispatcher at a time owns a lane by a
 lease. A refused or interrupted message waits for its next try and keeps its lane waiting with it;
 other lanes go on. After ``delivery.attempts`` tries, or at once when the platform says "never",
-it becomes a dead letter with a reason, and the lane goes on.
+it becomes a dead letter with a reason, and the lane goes on. Being asked to wait is no failed try.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ import asyncio
 import itertools
 import logging
 import os
-import random
 import secrets
 import socket
 import time
-from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
@@ -28,9 +26,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from bot.config import DeliverySettings
-from bot.contracts import Address, Connector, Limits, Outgoing, PermanentError, TemporaryError
-from bot.outbox import TOPIC, outgoing
-from bot.services.privacy import ERASED
+from bot.contracts import (
+    Address,
+    ChannelDown,
+    ChatMoved,
+    Connector,
+    Outgoing,
+    Owner,
+    PermanentError,
+    TemporaryError,
+    Unreachable,
+)
+from bot.inbox import move_chat
+from bot.outbox import TOPIC, outgoing, shut_out
+from bot.pace import Pace, backoff, paces_of
+from bot.services import rooms
 from bot.storage import Database, clean, now, signal, wait
 from bot.storage.database import described
 from bot.storage.models import Conversation, Outbox, OutboxStatus
@@ -45,51 +55,13 @@ RENEW_SHARE = 0.75
 IDLE_SECONDS = 1.0
 STOP_SECONDS = 10.0
 RECORD_SECONDS = 2.0
-MAX_LANES = 64
+MAX_LANES = 256
+# So many messages are on their way at once; the other lanes wait for their chat's turn.
+MAX_SENDING = 32
+# A chat that lets nothing through for longer gives its messages back to the queue.
+PARK_SECONDS = 2.0
+REST_SECONDS = 60.0
 OPEN = (OutboxStatus.PENDING, OutboxStatus.SENDING)
-
-
-def backoff(attempts: int, settings: DeliverySettings) -> float:
-    """Seconds to wait before the next try: doubled each time, with a quarter of chance.
-
-    The chance keeps many messages that failed together from coming back together.
-    """
-    seconds = min(settings.backoff_limit_seconds, settings.backoff_seconds * 2.0 ** (attempts - 1))
-    return float(seconds * random.uniform(0.75, 1.25))
-
-
-class Pace:
-    """A sliding window: at most ``count`` sends in any ``seconds``.
-
-    One instance holds one platform's overall limit and the limits of its chats.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._overall: deque[float] = deque()
-        self._chats: dict[str, deque[float]] = defaultdict(deque)
-
-    def delay(self, chat: str) -> float:
-        """Seconds until a message to ``chat`` may leave; 0 takes the place at once."""
-        moment = time.monotonic()
-        windows = []
-        if self._limits.overall:
-            windows.append((self._overall, *self._limits.overall))
-        if self._limits.per_chat:
-            windows.append((self._chats[chat], *self._limits.per_chat))
-        waits = []
-        for sent, count, seconds in windows:
-            while sent and sent[0] <= moment - seconds:
-                sent.popleft()
-            if len(sent) >= count:
-                waits.append(sent[0] + seconds - moment)
-        if waits:
-            return max(waits)
-        for sent, _count, _seconds in windows:
-            sent.append(moment)
-        if len(self._chats) > 10_000:
-            self._chats = defaultdict(deque, {key: value for key, value in self._chats.items() if value})
-        return 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +72,9 @@ class _Result:
     error: str = ""
     due_at: datetime | None = None
     attempted: bool = True
+    # How many parts have left; only in a result that is not the last of its message.
+    parts: int = 0
+    unreachable: bool = False
 
 
 _Batch: TypeAlias = tuple[list[_Result], asyncio.Future[None]]
@@ -115,10 +90,18 @@ def owner_name() -> str:
 
 
 @dataclass(slots=True)
+class _Job:
+    """A message to be sent, and how many of its parts have left."""
+
+    message: Outgoing
+    part: int = 0
+
+
+@dataclass(slots=True)
 class _Lane:
     """The messages of one conversation that are leased, and until when (monotonic)."""
 
-    messages: list[Outgoing]
+    jobs: list[_Job]
     until: float
 
 
@@ -129,13 +112,20 @@ class Dispatcher:
         database: where the outbox is.
         connectors: by channel name; a channel that is not here is left to other processes.
         settings: retries.
+        paces: the platforms' limits by channel, where others send there as well; default: its own.
     """
 
-    def __init__(self, database: Database, connectors: Mapping[str, Connector], settings: DeliverySettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connectors: Mapping[str, Connector],
+        settings: DeliverySettings,
+        paces: Mapping[str, Pace] | None = None,
+    ) -> None:
         self._database = database
         self._connectors = connectors
         self._settings = settings
-        self._paces = {name: Pace(connector.limits) for name, connector in connectors.items()}
+        self._paces = paces or paces_of(connectors)
         self._me = f"{owner_name()}#{next(_numbers)}-{secrets.token_hex(4)}"
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._results: asyncio.Queue[_Batch] = asyncio.Queue()
@@ -143,6 +133,10 @@ class Dispatcher:
         values = {"status": OutboxStatus.SENT, "error": "", "lease_until": None}
         changing: dict[str, Any] = {"sent_at": bindparam("moment"), "platform_id": bindparam("platform")}
         self._mark_sent = update(Outbox).where(*mine).values(values | changing)
+        self._mark_part = update(Outbox).where(*mine).values(parts_sent=bindparam("parts"))
+        self._sending = asyncio.Semaphore(MAX_SENDING)
+        # Channels that send nothing until then (monotonic), see ChannelDown.
+        self._resting: dict[str, float] = {}
         self._stopping = False
         # Whether the last look left lanes out because they were busy: their end then brings another look.
         self._passed_over = False
@@ -216,8 +210,8 @@ class Dispatcher:
         async with self._database.begin() as session:
             lanes = await self._due(session, room)
             taken = await self._claim(session, lanes)
-        for number, messages in taken.items():
-            task = asyncio.create_task(self._send_lane(_Lane(messages, until)))
+        for number, jobs in taken.items():
+            task = asyncio.create_task(self._send_lane(_Lane(jobs, until)))
             self._lanes[number] = task
             task.add_done_callback(partial(self._lane_done, number))
         return len(taken) == room
@@ -233,6 +227,8 @@ class Dispatcher:
     async def _due(self, session: AsyncSession, count: int) -> list[int]:
         """Conversations whose first open message is due and not leased."""
         earlier, moment = aliased(Outbox), now()
+        clock = time.monotonic()
+        working = [name for name in self._connectors if self._resting.get(name, 0.0) <= clock]
         first = (
             ~select(earlier.id)
             .where(earlier.conversation_id == Outbox.conversation_id, earlier.id < Outbox.id, earlier.status.in_(OPEN))
@@ -247,7 +243,7 @@ class Dispatcher:
                 Outbox.status.in_(OPEN),
                 free,
                 Outbox.due_at <= moment,
-                Outbox.channel.in_(list(self._connectors)),
+                Outbox.channel.in_(working),
                 first,
             )
             .order_by(Outbox.id)
@@ -259,7 +255,7 @@ class Dispatcher:
             query = query.where(Outbox.conversation_id.not_in(busy))
         return list(await session.scalars(query))
 
-    async def _claim(self, session: AsyncSession, lanes: list[int]) -> dict[int, list[Outgoing]]:
+    async def _claim(self, session: AsyncSession, lanes: list[int]) -> dict[int, list[_Job]]:
         """Lease the open messages of these lanes, up to the first that is not due."""
         if not lanes:
             return {}
@@ -272,7 +268,7 @@ class Dispatcher:
                 .order_by(Outbox.id)
             )
         ).all()
-        taken: dict[int, list[Outgoing]] = {}
+        taken: dict[int, list[_Job]] = {}
         closed: set[int] = set()
         ids = []
         for row, conversation in rows:
@@ -281,7 +277,7 @@ class Dispatcher:
                 closed.add(row.conversation_id)
                 continue
             address = Address(conversation.channel, conversation.chat, conversation.user, conversation.thread)
-            taken.setdefault(row.conversation_id, []).append(outgoing(row, address))
+            taken.setdefault(row.conversation_id, []).append(_Job(outgoing(row, address), row.parts_sent))
             ids.append(row.id)
         await session.execute(
             update(Outbox)
@@ -293,40 +289,53 @@ class Dispatcher:
 
     async def _send_lane(self, lane: _Lane) -> None:
         """Send one lane's messages in order; the first that must wait gives the rest back."""
-        done: list[_Result] = []
+        left: list[_Result] = []
         try:
-            while lane.messages and not self._stopping:
-                message = lane.messages[0]
-                pace = self._paces[message.address.channel]
-                if (delay := pace.delay(message.address.chat)) > 0:
-                    if delay > LEASE.total_seconds() / 2:
-                        due = now() + timedelta(seconds=delay)
-                        done += [
-                            _Result(item.id, OutboxStatus.PENDING, due_at=due, attempted=False)
-                            for item in lane.messages
-                        ]
-                        lane.messages = []
-                        break
-                    await asyncio.sleep(delay)
-                    continue
-                if not await self._hold(lane):
-                    log.warning("message %d was taken over by another process", message.id)
-                    lane.messages = []
+            while lane.jobs and not self._stopping:
+                if not await self._turn(lane):
                     break
+                job = lane.jobs[0]
                 # From here on it may have arrived: an interrupted send is not given back but stays
                 # leased, and is sent again when the lease ends.
-                lane.messages = lane.messages[1:]
-                result = await self._send(message)
-                if result.status is OutboxStatus.PENDING:
-                    done.append(result)
+                lane.jobs = lane.jobs[1:]
+                async with self._sending:
+                    await self._paces[job.message.address.channel].enter(job.message.address.chat)
+                    result = await self._send(job)
+                if result.status is OutboxStatus.SENDING:
+                    job.part = result.parts
+                    await self._record([result])
+                    lane.jobs = [job, *lane.jobs]
+                elif result.status is OutboxStatus.PENDING:
+                    left.append(result)
                     break
-                # One after the other: what is sent is recorded before the next one leaves.
-                await self._record([*done, result])
-                done = []
+                else:
+                    # One after the other: what is sent is recorded before the next one leaves.
+                    refused = lane.jobs if result.unreachable else []
+                    lane.jobs = [] if refused else lane.jobs
+                    await self._record([result, *(replace(result, id=item.message.id) for item in refused)])
         finally:
-            done += [_Result(item.id, OutboxStatus.PENDING, attempted=False) for item in lane.messages]
-            if done:
-                await self._record(done)
+            left += [_Result(item.message.id, OutboxStatus.PENDING, attempted=False) for item in lane.jobs]
+            if left:
+                await self._record(left)
+
+    async def _turn(self, lane: _Lane) -> bool:
+        """Wait for the chat's turn; False when the lane is given back because that takes long, or is not ours."""
+        message = lane.jobs[0].message
+        pace = self._paces[message.address.channel]
+        while (delay := pace.delay(message.address.chat)) > 0:
+            if delay > PARK_SECONDS or self._stopping:
+                due = now() + timedelta(seconds=delay)
+                jobs, lane.jobs = lane.jobs, []
+                await self._record(
+                    [_Result(item.message.id, OutboxStatus.PENDING, due_at=due, attempted=False) for item in jobs]
+                )
+                return False
+            await asyncio.sleep(delay)
+        if not await self._hold(lane):
+            log.warning("message %d was taken over by another process", message.id)
+            lane.jobs = []
+            return False
+        return True
 
     async def _hold(self, lane: _Lane) -> bool:
         """See to it that the lease lasts for one send; whether the lane is still ours.
@@ -337,7 +346,7 @@ class Dispatcher:
         if lane.until - time.monotonic() >= RENEW_SHARE * lease:
             return True
         until = time.monotonic() + lease
-        ids = [message.id for message in lane.messages]
+        ids = [job.message.id for job in lane.jobs]
         async with self._database.begin() as session:
             renewed: Any = await session.execute(
                 update(Outbox)
@@ -348,27 +357,58 @@ class Dispatcher:
         lane.until = until
         return bool(renewed.rowcount == len(ids))
 
-    async def _send(self, message: Outgoing) -> _Result:
+    async def _send(self, job: _Job) -> _Result:
+        """Send the next part of a message; what became of it."""
+        message = job.message
         connector = self._connectors[message.address.channel]
         limit = SEND_SHARE * LEASE.total_seconds()
         try:
             async with asyncio.timeout(limit):
-                platform_id = await connector.send(message)
+                total = connector.parts(message)
+                if job.part >= total:
+                    return _Result(message.id, OutboxStatus.SENT)
+                try:
+                    platform_id = await connector.send(message, job.part)
+                except ChatMoved as error:
+                    await self._moved(job, error.chat)
+                    platform_id = await connector.send(job.message, job.part)
+            if job.part + 1 < total:
+                return _Result(message.id, OutboxStatus.SENDING, parts=job.part + 1)
             return _Result(message.id, OutboxStatus.SENT, platform_id=clean(platform_id)[:200])
-        except PermanentError as error:
-            log.warning("message %d will not be sent: %s", message.id, error)
-            return _Result(message.id, OutboxStatus.DEAD, error=clean(str(error)))
-        except TemporaryError as error:
-            log.info("message %d is tried again later: %s", message.id, error)
-            due = None if error.retry_after is None else now() + timedelta(seconds=error.retry_after)
-            return _Result(message.id, OutboxStatus.PENDING, error=clean(str(error)), due_at=due)
-        except TimeoutError:
-            log.warning("message %d: %s took longer than %.0f s", message.id, connector.name, limit)
-            return _Result(message.id, OutboxStatus.PENDING, error=f"{connector.name} took longer than {limit:.0f} s")
         except Exception as error:
-            log.error("the connector %s failed on message %d: %s", connector.name, message.id, described(error))
-            log.debug("message %d", message.id, exc_info=True)
-            return _Result(message.id, OutboxStatus.PENDING, error=described(error))
+            return self._failed(message, connector.name, error)
+
+    async def _moved(self, job: _Job, chat: str) -> None:
+        """The chat has another id: from now on, and for this message."""
+        address = job.message.address
+        async with self._database.begin() as session:
+            await move_chat(session, address.channel, address.chat, clean(chat)[:120])
+        job.message = replace(job.message, address=replace(address, chat=chat))
+
+    def _failed(self, message: Outgoing, name: str, error: Exception) -> _Result:
+        told = clean(str(error))
+        if isinstance(error, PermanentError):
+            log.warning("message %d will not be sent: %s", message.id, error)
+            return _Result(message.id, OutboxStatus.DEAD, error=told, unreachable=isinstance(error, Unreachable))
+        if isinstance(error, TemporaryError):
+            wish = error.retry_after
+            if isinstance(error, ChannelDown):
+                wish = REST_SECONDS if wish is None else wish
+                self._resting[name] = time.monotonic() + wish
+                log.error("%s sends nothing for %.0f s: %s", name, wish, error)
+            elif wish is not None:
+                self._paces[name].pause(message.address.chat, wish)
+                log.info("message %d is tried again later: %s", message.id, error)
+            due = None if wish is None else now() + timedelta(seconds=wish)
+            # Whoever is asked to wait has not failed.
+            return _Result(message.id, OutboxStatus.PENDING, error=told, due_at=due, attempted=wish is None)
+        if isinstance(error, TimeoutError):
+            told = f"{name} took longer than {SEND_SHARE * LEASE.total_seconds():.0f} s"
+            log.warning("message %d: %s", message.id, told)
+            return _Result(message.id, OutboxStatus.PENDING, error=told)
+        log.error("the connector %s failed on message %d: %s", name, message.id, described(error))
+        log.debug("message %d", message.id, exc_info=True)
+        return _Result(message.id, OutboxStatus.PENDING, error=described(error))
 
     async def _record(self, results: list[_Result]) -> None:
         """Have results written by the settler, and wait until they are committed."""
@@ -404,7 +444,10 @@ class Dispatcher:
         async with self._database.begin() as session:
             sent = []
             for result in results:
-                if result.status is OutboxStatus.SENT:
+                if result.status is OutboxStatus.SENDING:
+                    progress = {"sent": result.id, "parts": result.parts}
+                    await (await session.connection()).execute(self._mark_part, progress)
+                elif result.status is OutboxStatus.SENT:
                     sent.append({"sent": result.id, "platform": result.platform_id, "moment": moment})
                 else:
                     await self._write_failure(session, result, moment)
@@ -420,14 +463,27 @@ class Dispatcher:
         if not result.attempted:
             row.status = OutboxStatus.PENDING
             row.due_at = result.due_at or row.due_at
+            row.error = result.error or row.error
             return
         row.attempts += 1
         row.error = result.error
         if result.status is OutboxStatus.DEAD or row.attempts >= self._settings.attempts:
             row.status = OutboxStatus.DEAD
+            await _give_up(session, row, result)
             return
         row.status = OutboxStatus.PENDING
         row.due_at = result.due_at or moment + timedelta(seconds=backoff(row.attempts, self._settings))
+
+
+async def _give_up(session: AsyncSession, row: Outbox, result: _Result) -> None:
+    """What a message that will not be sent means for its conversation: the agents who have it are told."""
+    conversation = await session.get(Conversation, row.conversation_id, with_for_update=True)
+    if conversation is None:
+        return
+    if result.unreachable:
+        await shut_out(session, conversation)
+    elif conversation.owner is not Owner.BOT:
+        await rooms.tell(session, conversation.id, "room.failed", {"reason": result.error[:300]})
 
 
 def _alive(owner: str) -> bool:
@@ -446,43 +502,3 @@ def _alive(owner: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-async def dead_letters(session: AsyncSession, limit: int = 100) -> list[dict[str, Any]]:
-    """Messages that were given up, newest first, with the reason; no customer text."""
-    rows = await session.execute(
-        select(Outbox, Conversation)
-        .join(Conversation, Conversation.id == Outbox.conversation_id)
-        .where(Outbox.status == OutboxStatus.DEAD)
-        .order_by(Outbox.id.desc())
-        .limit(limit)
-    )
-    return [
-        {
-            "id": row.id,
-            "channel": row.channel,
-            "conversation": row.conversation_id,
-            "attempts": row.attempts,
-            "created_at": row.created_at.isoformat(timespec="seconds"),
-            "error": row.error,
-        }
-        for row, _conversation in rows
-    ]
-
-
-async def retry(session: AsyncSession, ids: Iterable[int] | None = None) -> int:
-    """Put dead letters back into the queue, all of them or these; how many there were.
-
-    Those whose words were erased at the customer's request stay as they are.
-    """
-    statement = (
-        update(Outbox)
-        .where(Outbox.status == OutboxStatus.DEAD, Outbox.body["text"].as_string() != ERASED)
-        .values(status=OutboxStatus.PENDING, attempts=0, due_at=now())
-        .execution_options(synchronize_session=False)
-    )
-    if ids is not None:
-        statement = statement.where(Outbox.id.in_(list(ids)))
-    result: Any = await session.execute(statement)
-    signal(session, TOPIC)
-    return int(result.rowcount)

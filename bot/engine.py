@@ -11,11 +11,13 @@ from typing import Any, TypeAlias
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import asides
 from bot.config import Settings
 from bot.contracts import (
     Author,
     Button,
     Inbound,
+    Kind,
     LanguageGuess,
     OrderBackend,
     Owner,
@@ -42,6 +44,9 @@ log = logging.getLogger(__name__)
 FETCH_FILE = "fetch_file"
 # An action may lead to another (a number given alone leads to its ticket); never round in a circle.
 MAX_RUNS = 5
+SPOKEN = frozenset({"voice", "audio"})
+# What the transcript of a location begins with, see Inbound.shown.
+PIN = "📍"
 # Answers that only say that nothing was understood; to a foreign language there is a better one.
 NOT_UNDERSTOOD = frozenset({"utter_fallback", "utter_clarify", "utter_out_of_scope", "utter_empty"})
 
@@ -49,7 +54,7 @@ NOT_UNDERSTOOD = frozenset({"utter_fallback", "utter_clarify", "utter_out_of_sco
 # Built once, because building them anew takes longer than SQLite takes to answer them.
 # A conversation, and the first event that waits in it; nothing where another process has either.
 _NEXT = (
-    select(Conversation, Inbox.id, Inbox.received_at, Inbox.due_at)
+    select(Conversation, Inbox.id, Inbox.received_at, Inbox.due_at, Inbox.event)
     .join(Inbox, Inbox.conversation_id == Conversation.id)
     .where(Conversation.id == bindparam("conversation"), Inbox.status == InboxStatus.PENDING)
     .order_by(Inbox.id)
@@ -158,6 +163,8 @@ class Engine:
 
     async def understand(self, event: Inbound) -> Heard:
         """What an event says; needs no transaction and may take its time."""
+        if event.kind is not Kind.MESSAGE:
+            return Heard(event, Parse(event.text, "", 0.0), False)
         if event.payload:
             parse = await self._recognizer.parse(event.payload)
             if parse.intent and parse.confidence == 1.0 and event.payload.startswith("/"):
@@ -178,8 +185,9 @@ class Engine:
             row: Any = found.one_or_none()
             if row is None or row.id != inbox_id:
                 return False
-            if row.due_at > now():
-                # Another process has just failed on it: its next try has its time.
+            if row.due_at > now() or Inbound.from_json(row.event) != heard.event:
+                # Another process has just failed on it: its next try has its time. Or the customer has
+                # changed it since it was read.
                 return False
             await self._converse(session, row.Conversation, row, heard)
             await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})
@@ -216,8 +224,13 @@ class Engine:
 
     async def _converse(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
         event = heard.event
+        if event.kind is not Kind.MESSAGE:
+            said = self._transcript(conversation, row, event, None)
+            await asides.handle(session, self._voice, conversation, event, said, self._settings)
+            return
         conversation.name = event.name or conversation.name
         conversation.locale = event.locale or conversation.locale
+        conversation.unreachable_at = None
         if conversation.owner is not Owner.BOT:
             # Read under the lock: a person has this conversation, so the bot is silent.
             said = self._transcript(conversation, row, event, heard.parse)
@@ -238,9 +251,21 @@ class Engine:
             kept = await self._keep_files(session, conversation, event, said)
             if state.task is None and not event.text.strip():
                 ticket = await tickets.attach(session, conversation, kept)
-        turn = Turn(heard.parse, heard.pressed, len(event.attachments), is_verified(conversation))
-        if ticket is not None:
+        turn = Turn(
+            heard.parse,
+            heard.pressed,
+            len(event.attachments),
+            is_verified(conversation),
+            voice=not event.text.strip() and bool(event.attachments) and {a.kind for a in event.attachments} <= SPOKEN,
+            slots=event.slots,
+        )
+        if event.group and await asides.is_rest(session, conversation, row.id, event):
+            # The rest of an album whose beginning was answered: kept, and not answered once more.
+            step, replies = Step(state), []
+        elif ticket is not None:
             step, replies = Step(state), [Reply("utter_file_attached", {"ticket": ticket.number})]
+        elif event.shown and not event.text.strip() and not event.attachments:
+            step, replies = Step(state), [Reply("utter_location" if event.shown.startswith(PIN) else "utter_empty")]
         else:
             step, replies = await self._play(session, conversation, state, turn)
         state = step.state
@@ -259,6 +284,7 @@ class Engine:
             Author.BOT,
             inbox_id=row.id,
             transcript=[] if event.attachments else [said],
+            reply_to=event.message_id if rendered else "",
         )
 
     def _settle_language(self, conversation: Conversation, state: State, guess: LanguageGuess) -> State:
@@ -307,7 +333,7 @@ class Engine:
             context = self._context(session, conversation, step.state, run, turn)
             prompt = self._actions.prompts.get(step.ask)
             asked = await prompt(context, run.intent) if prompt else Reply(f"utter_ask_{step.ask}")
-            replies.append(asked)
+            replies.append(replace(asked, asks=step.ask))
         return step, replies
 
     def _context(
@@ -335,7 +361,7 @@ class Engine:
             "conversation_id": conversation.id,
             "author": Author.CUSTOMER,
             "agent_id": None,
-            "text": event.text or event.payload,
+            "text": event.shown or event.text or event.payload,
             "language": parse.language.language if parse else "",
             "parse": _reading(parse) if parse else None,
             "inbox_id": row.id,
@@ -393,7 +419,7 @@ def joined(messages: list[Rendered]) -> list[Rendered]:
         if before is None or before.buttons or before.quick_replies or before.media:
             whole.append(message)
         else:
-            whole[-1] = replace(message, text=f"{before.text}\n{message.text}")
+            whole[-1] = replace(message, text=f"{before.text}\n{message.text}", asks=message.asks or before.asks)
     return whole
 
 

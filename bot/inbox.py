@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.contracts import Address, Attachment, Inbound
+from bot.contracts import Address, Attachment, Inbound, Kind
+from bot.services import rooms
 from bot.storage import Database, StorageError, clean, insert_ignore, now, signal
-from bot.storage.models import Conversation, Inbox
+from bot.storage.models import Conversation, Inbox, InboxStatus, RoomRow
 
 TOPIC = "inbox"
 MAX_ID = 200
 MAX_TOGETHER = 64
+# The pieces of an album come one after the other: the first waits so long for the others.
+GROUP_SECONDS = 0.7
+# What can only be about a conversation that there is.
+ABOUT = frozenset({Kind.EDIT, Kind.DELETION, Kind.REACTION, Kind.BLOCKED, Kind.UNBLOCKED})
 
 _Call: TypeAlias = "tuple[Sequence[Inbound], asyncio.Future[list[int | None]]]"
 
@@ -43,6 +49,10 @@ def cleaned(event: Inbound) -> Inbound:
         attachments=tuple(map(_kept, event.attachments)),
         locale=clean(event.locale)[:35],
         name=clean(event.name)[:200],
+        message_id=clean(event.message_id)[:MAX_ID],
+        group=clean(event.group)[:MAX_ID],
+        slots={clean(name)[:60]: clean(value) for name, value in event.slots.items()},
+        shown=clean(event.shown)[:1000],
     )
 
 
@@ -76,20 +86,106 @@ async def conversation_id(session: AsyncSession, event: Inbound) -> int:
     return int((await connection.execute(_CONVERSATION, where)).scalar_one())
 
 
-async def store(session: AsyncSession, events: Sequence[Inbound]) -> list[int | None]:
-    """Store events within a transaction; the inbox id of each, None for one known already."""
-    ids: list[int | None] = []
+async def move_chat(session: AsyncSession, channel: str, old: str, new: str) -> None:
+    """Give the conversations and rooms of a chat its new id; one that the new chat has already stays."""
+    talks = await session.scalars(
+        select(Conversation).where(Conversation.channel == channel, Conversation.chat == old).with_for_update()
+    )
+    for talk in talks:
+        # On some platforms a person's chat has the person's own id.
+        user = new if talk.user == old else talk.user
+        key = Address(channel, new, user, talk.thread).key
+        taken = select(Conversation.id).where(Conversation.channel == channel, Conversation.address_key == key)
+        if await session.scalar(taken) is None:
+            talk.chat, talk.user, talk.address_key = new, user, key
+            await session.flush()
+    moved = update(RoomRow).where(RoomRow.channel == channel, RoomRow.chat == old).values(chat=new)
+    await session.execute(moved.execution_options(synchronize_session=False))
+
+
+async def _place(session: AsyncSession, event: Inbound) -> int | None:
+    """The conversation that an event belongs to; None for one about a conversation that there is not."""
+    address = event.address
+    if event.kind is Kind.AGENT:
+        room = await rooms.find(session, address.channel, address.chat, address.thread)
+        return room.conversation_id if room else None
+    if event.kind in ABOUT:
+        where = {"channel": address.channel, "key": address.key}
+        found: int | None = await (await session.connection()).scalar(_CONVERSATION, where)
+        return found
+    return await conversation_id(session, event)
+
+
+async def _merged(session: AsyncSession, conversation: int, event: Inbound, own: int) -> bool:
+    """Whether the event, stored as ``own``, changed one that still waits, and so is done with itself."""
+    rows = await session.execute(
+        select(Inbox.id, Inbox.event)
+        .where(Inbox.conversation_id == conversation, Inbox.status == InboxStatus.PENDING, Inbox.id < own)
+        .order_by(Inbox.id)
+    )
+    for waiting, stored in rows.all():
+        earlier = Inbound.from_json(stored)
+        if earlier.kind is not Kind.MESSAGE:
+            continue
+        if event.kind is Kind.MESSAGE and earlier.group == event.group:
+            text = "\n".join(filter(None, (earlier.text, event.text)))
+            changed = replace(earlier, attachments=earlier.attachments + event.attachments, text=text)
+            values: dict[str, Any] = {"event": changed.to_json()}
+        elif earlier.message_id != event.message_id or event.kind is Kind.MESSAGE:
+            continue
+        elif event.kind is Kind.EDIT:
+            changed = replace(earlier, text=event.text, payload=event.payload, shown=event.shown)
+            values = {"event": changed.to_json()}
+        else:
+            # Taken back before anyone read it.
+            values = {"status": InboxStatus.DONE, "handled_at": now()}
+        # A worker may just be at it, or have finished it since.
+        written: Any = await session.execute(
+            update(Inbox)
+            .where(Inbox.id == waiting, Inbox.status == InboxStatus.PENDING)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        if written.rowcount:
+            signal(session, f"inbox:{waiting}")
+            return True
+    return False
+
+
+async def _store(session: AsyncSession, event: Inbound) -> int | None:
+    address = event.address
+    if event.kind is Kind.MOVED:
+        await move_chat(session, address.channel, address.chat, event.text)
+        return None
+    conversation = await _place(session, event)
+    if conversation is None:
+        return None
     connection = await session.connection()
-    insert = _INSERT[connection.dialect.name]
-    for event in map(cleaned, events):
-        values = {
-            "channel": event.address.channel,
-            "external_id": event.external_id,
-            "conversation_id": await conversation_id(session, event),
-            "event": event.to_json(),
-            "received_at": now(),
-        }
-        ids.append((await connection.execute(insert, values)).scalar_one_or_none())
+    values = {
+        "channel": address.channel,
+        "external_id": event.external_id,
+        "conversation_id": conversation,
+        "event": event.to_json(),
+        "received_at": now(),
+    }
+    if event.group:
+        values["due_at"] = now() + timedelta(seconds=GROUP_SECONDS)
+    own: int | None = (await connection.execute(_INSERT[connection.dialect.name], values)).scalar_one_or_none()
+    if own is not None and (event.group or event.kind in (Kind.EDIT, Kind.DELETION)):
+        if await _merged(session, conversation, event, own):
+            done = update(Inbox).where(Inbox.id == own).values(status=InboxStatus.DONE, handled_at=now())
+            await session.execute(done.execution_options(synchronize_session=False))
+            signal(session, f"inbox:{own}")
+    return own
+
+
+async def store(session: AsyncSession, events: Sequence[Inbound]) -> list[int | None]:
+    """Store events within a transaction; the inbox id of each, None for one known already.
+
+    An edit, a deletion or another piece of an album changes what still waits. None is also the
+    answer to an event about a conversation, or in a room, that there is not.
+    """
+    ids = [await _store(session, event) for event in map(cleaned, events)]
     if any(stored_id is not None for stored_id in ids):
         signal(session, TOPIC)
     return ids

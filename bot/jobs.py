@@ -16,7 +16,7 @@ from bot.config import Config
 from bot.contracts import Attachment, Author, Button, Connector, Owner, PermanentError, Reply, TemporaryError
 from bot.engine import FETCH_FILE
 from bot.outbox import Voice
-from bot.services import handoff, privacy, surveys, timers
+from bot.services import handoff, privacy, rooms, surveys, timers
 from bot.state import State, Task
 from bot.storage import Database, now, signal
 from bot.storage.models import (
@@ -60,7 +60,11 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         conversation = await session.get_one(Conversation, survey.conversation_id, with_for_update=True)
         if survey.status is not SurveyStatus.SCHEDULED:
             return
-        if conversation.owner is not Owner.BOT or conversation.surveys_stopped_at is not None:
+        if (
+            conversation.owner is not Owner.BOT
+            or conversation.surveys_stopped_at is not None
+            or conversation.unreachable_at is not None
+        ):
             survey.status = SurveyStatus.CANCELLED
             return
         buttons = rating_buttons(survey.id)
@@ -99,6 +103,13 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
                 return
         if await handoff.end(session, conversation, "timeout"):
             await voice.say(session, conversation, Reply("utter_handoff_timeout"))
+
+    async def remind(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
+        row = await session.get_one(Handoff, payload["handoff"])
+        if row.claimed_at is None and row.ended_at is None:
+            since = {"since": row.started_at.isoformat()}
+            await rooms.tell(session, row.conversation_id, "room.reminder", since, alert=True)
+            await handoff.remind(session, row, payload["minutes"] * 2)
 
     async def download(payload: dict[str, Any]) -> bytes | None:
         async with database.read() as session:
@@ -140,6 +151,7 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         surveys.SEND: Job(send_survey),
         surveys.EXPIRE: Job(expire_survey),
         handoff.TIMEOUT: Job(time_out),
+        handoff.REMIND: Job(remind),
         FETCH_FILE: Job(keep_file, prepare=download, give_up=lose_file, mine=~elsewhere.exists()),
         privacy.SWEEP: Job(privacy.sweep),
     }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Author, Media, OutButton, Outgoing, Reply
+from bot.services import rooms
+from bot.services.privacy import ERASED
 from bot.storage import now, signal
-from bot.storage.models import Conversation, Message, Outbox
+from bot.storage.models import Conversation, Message, Outbox, OutboxStatus
 from bot.texts import Rendered, Texts
 
 TOPIC = "outbox"
+UNREACHABLE = "the customer has blocked the bot"
 
 
 # Built once: building a statement takes longer than SQLite takes to carry it out.
@@ -30,6 +33,7 @@ def body(rendered: Rendered) -> dict[str, Any]:
         "buttons": [asdict(button) for button in rendered.buttons],
         "media": [asdict(media) for media in rendered.media],
         "quick_replies": [asdict(button) for button in rendered.quick_replies],
+        "asks": rendered.asks,
     }
 
 
@@ -45,6 +49,8 @@ def outgoing(row: Any, address: Address) -> Outgoing:
         buttons=tuple(OutButton(**item) for item in stored["buttons"]),
         media=tuple(Media(**item) for item in stored["media"]),
         quick_replies=tuple(OutButton(**item) for item in stored["quick_replies"]),
+        asks=stored.get("asks", ""),
+        reply_to=stored.get("reply_to", ""),
     )
 
 
@@ -57,8 +63,11 @@ async def post(
     inbox_id: int | None = None,
     agent_id: int | None = None,
     transcript: Sequence[dict[str, Any]] = (),
+    reply_to: str = "",
 ) -> list[int]:
     """Queue messages for a conversation, in order, and write them into its transcript.
+
+    To a customer who has shut the bot out nothing is sent: the messages are dead letters at once.
 
     Args:
         session: the transaction that everything is committed with.
@@ -68,6 +77,7 @@ async def post(
         inbox_id: the event that this answers.
         agent_id: the agent who wrote it.
         transcript: further rows of :class:`Message` to write before these.
+        reply_to: the platform's id of the customer's message that the first one answers.
 
     Returns:
         The outbox ids.
@@ -77,10 +87,14 @@ async def post(
     common = {"conversation_id": conversation.id, "author": author, "created_at": moment}
     ids: list[int] = []
     if messages:
-        rows = [
+        rows: list[dict[str, Any]] = [
             common | {"inbox_id": inbox_id, "channel": conversation.channel, "body": body(message), "due_at": moment}
             for message in messages
         ]
+        if reply_to:
+            rows[0]["body"]["reply_to"] = reply_to
+        if conversation.unreachable_at is not None:
+            rows = [row | {"status": OutboxStatus.DEAD, "error": UNREACHABLE} for row in rows]
         ids = [(await connection.execute(_QUEUE, row)).scalar_one() for row in rows]
     said = [
         common
@@ -94,11 +108,23 @@ async def post(
         }
         for message, outbox_id in zip(messages, ids, strict=True)
     ]
-    if rows := [*transcript, *said]:
-        await connection.execute(_SAY, rows)
+    if lines := [*transcript, *said]:
+        await connection.execute(_SAY, lines)
     conversation.updated_at = moment
     signal(session, TOPIC, f"conversation:{conversation.id}", "desk")
     return ids
+
+
+async def shut_out(session: AsyncSession, conversation: Conversation) -> None:
+    """The customer has blocked the bot: nothing more leaves, and the agents are told."""
+    conversation.unreachable_at = now()
+    await session.execute(
+        update(Outbox)
+        .where(Outbox.conversation_id == conversation.id, Outbox.status == OutboxStatus.PENDING)
+        .values(status=OutboxStatus.DEAD, error=UNREACHABLE)
+        .execution_options(synchronize_session=False)
+    )
+    await rooms.tell(session, conversation.id, "room.unreachable")
 
 
 async def last_outbox_id(session: AsyncSession, conversation_id: int) -> int:
@@ -107,6 +133,46 @@ async def last_outbox_id(session: AsyncSession, conversation_id: int) -> int:
         select(Outbox.id).where(Outbox.conversation_id == conversation_id).order_by(Outbox.id.desc()).limit(1)
     )
     return found or 0
+
+
+async def dead_letters(session: AsyncSession, limit: int = 100) -> list[dict[str, Any]]:
+    """Messages that were given up, newest first, with the reason; no customer text."""
+    rows = await session.execute(
+        select(Outbox, Conversation)
+        .join(Conversation, Conversation.id == Outbox.conversation_id)
+        .where(Outbox.status == OutboxStatus.DEAD)
+        .order_by(Outbox.id.desc())
+        .limit(limit)
+    )
+    return [
+        {
+            "id": row.id,
+            "channel": row.channel,
+            "conversation": row.conversation_id,
+            "attempts": row.attempts,
+            "created_at": row.created_at.isoformat(timespec="seconds"),
+            "error": row.error,
+        }
+        for row, _conversation in rows
+    ]
+
+
+async def retry(session: AsyncSession, ids: Iterable[int] | None = None) -> int:
+    """Put dead letters back into the queue, all of them or these; how many there were.
+
+    Those whose words were erased at the customer's request stay as they are.
+    """
+    statement = (
+        update(Outbox)
+        .where(Outbox.status == OutboxStatus.DEAD, Outbox.body["text"].as_string() != ERASED)
+        .values(status=OutboxStatus.PENDING, attempts=0, due_at=now())
+        .execution_options(synchronize_session=False)
+    )
+    if ids is not None:
+        statement = statement.where(Outbox.id.in_(list(ids)))
+    result: Any = await session.execute(statement)
+    signal(session, TOPIC)
+    return int(result.rowcount)
 
 
 class Voice:

@@ -88,12 +88,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of the customer. ``pressed`` says that it is a button, not typed words."""
+    """One message of the customer. ``pressed`` says that it is a button, not typed words; ``voice``
+    that all it has is something spoken; ``slots`` are the fields of a form that was filled in."""
 
     parse: Parse
     pressed: bool = False
     files: int = 0
     verified: bool = False
+    voice: bool = False
+    slots: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

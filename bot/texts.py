@@ -43,13 +43,14 @@ ISOLATE, END_ISOLATE = "\u2068", "\u2069"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The words of one reply in one language."""
+    """The words of one reply in one language; ``asks`` is the slot that it asks for."""
 
     text: str
     language: str
     buttons: tuple[OutButton, ...] = ()
     media: tuple[Media, ...] = ()
     quick_replies: tuple[OutButton, ...] = ()
+    asks: str = ""
 
 
 @lru_cache(maxsize=64)
@@ -147,7 +148,7 @@ class Texts:
         buttons += [OutButton(self._title(button, language), button.payload) for button in reply.buttons]
         text = reply.text or self.text(reply.key, language, reply.params, variation)
         quick = tuple(OutButton(self._title(button, language), button.payload) for button in reply.quick_replies)
-        return Rendered(text, language, tuple(buttons), reply.media, quick)
+        return Rendered(text, language, tuple(buttons), reply.media, quick, reply.asks)
 
     def text(self, key: str, language: str, params: Mapping[str, Param] | None = None, variation: int = 0) -> str:
         """The words of one text key in one language, with its parameters formatted.

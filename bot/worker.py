@@ -20,9 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import DeliverySettings
 from bot.contracts import Inbound, LinguadeskError
-from bot.dispatch import backoff
 from bot.engine import Engine
 from bot.inbox import TOPIC
+from bot.pace import backoff
 from bot.services import timers
 from bot.storage import Database, StorageError, now, signal, wait
 from bot.storage.database import described

@@ -8,24 +8,38 @@ happens in ``create``, so that a channel that is off costs nothing.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.config import Config, ConfigError, Problem
-from bot.contracts import Connector
+from bot.contracts import Address, Connector, Overview, RoomView
 from bot.storage import Database
 from bot.texts import Texts
 
 
+async def _nothing(_address: Address) -> Overview:
+    return Overview("", False)
+
+
+async def _no_room(_channel: str, _chat: str, _thread: str) -> RoomView | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the program lends to a connector."""
+    """What the program lends to a connector.
+
+    ``overview`` is what a customer's home page shows; ``room`` what is known of a room of agents by
+    channel, chat and thread, None where there is no such room.
+    """
 
     database: Database
     config: Config
     env: Mapping[str, str]
     texts: Texts
+    overview: Callable[[Address], Awaitable[Overview]] = _nothing
+    room: Callable[[str, str, str], Awaitable[RoomView | None]] = _no_room
 
 
 def load(name: str) -> Any:

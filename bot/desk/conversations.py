@@ -106,7 +106,7 @@ async def _do(visit: Visit, session: AsyncSession, action: str, text: str) -> No
     if action == "claim":
         await agents.claim(session, where, agent)
     elif action == "take-over":
-        await agents.take_over(session, where, agent, settings.handoff.timeout_minutes)
+        await agents.take_over(session, where, agent, settings.handoff)
     elif action == "reply":
         await agents.reply(session, desk.voice, where, agent, text)
     elif action == "resolve":

@@ -18,11 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.config import Config
 from bot.desk.auth import Session, Sessions, Throttle
-from bot.desk.words import Words, languages
 from bot.outbox import Voice
 from bot.storage import Database, StorageError, reports
 from bot.storage.models import Role, User
 from bot.texts import language_name
+from bot.words import Words, languages
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"

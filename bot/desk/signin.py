@@ -8,8 +8,8 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.desk.auth import Session, check_password
 from bot.desk.pages import Visit, safe_next
-from bot.desk.words import languages
 from bot.storage import reports
+from bot.words import languages
 
 MAX_NAME = 64
 MAX_PASSWORD = 1000

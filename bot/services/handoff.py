@@ -7,12 +7,14 @@ from datetime import timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.config import HandoffSettings
 from bot.contracts import LinguadeskError, Owner
 from bot.services import timers
 from bot.storage import now, signal
 from bot.storage.models import Conversation, Handoff, User
 
 TIMEOUT = "handoff_timeout"
+REMIND = "handoff_reminder"
 
 
 class HandoffError(LinguadeskError):
@@ -27,7 +29,7 @@ async def current(session: AsyncSession, conversation_id: int) -> Handoff | None
     return found
 
 
-async def begin(session: AsyncSession, conversation: Conversation, reason: str, timeout_minutes: int) -> Handoff:
+async def begin(session: AsyncSession, conversation: Conversation, reason: str, settings: HandoffSettings) -> Handoff:
     """Put a conversation into the queue; one that is there already stays as it is."""
     if existing := await current(session, conversation.id):
         return existing
@@ -38,12 +40,22 @@ async def begin(session: AsyncSession, conversation: Conversation, reason: str, 
     await timers.schedule(
         session,
         TIMEOUT,
-        now() + timedelta(minutes=timeout_minutes),
+        now() + timedelta(minutes=settings.timeout_minutes),
         {"handoff": handoff.id},
         key=f"{TIMEOUT}:{handoff.id}",
     )
+    if settings.reminder_minutes:
+        await remind(session, handoff, settings.reminder_minutes)
     signal(session, "desk", f"conversation:{conversation.id}")
     return handoff
+
+
+async def remind(session: AsyncSession, handoff: Handoff, minutes: int) -> None:
+    """Have the agents reminded of a hand-over in so many minutes, unless someone has taken it by then."""
+    due = now() + timedelta(minutes=minutes)
+    await timers.schedule(
+        session, REMIND, due, {"handoff": handoff.id, "minutes": minutes}, key=f"{REMIND}:{handoff.id}:{minutes}"
+    )
 
 
 async def claim(session: AsyncSession, conversation: Conversation, agent: User) -> Handoff:

@@ -32,6 +32,7 @@ from bot.storage.models import (
     Outbox,
     OutboxStatus,
     PrivacyRequest,
+    RoomRow,
     StoredFile,
     Survey,
     SurveyStatus,
@@ -220,6 +221,7 @@ async def _blank(session: AsyncSession, ids: list[int], inbox: int | None = None
         update(Message).where(*said).values(text=ERASED, parse=None),
         update(Inbox).where(*events).values(event={}, error=""),
         update(Outbox).where(*letters).values(body=BLANK),
+        update(RoomRow).where(RoomRow.conversation_id.in_(ids)).values(notes=[]),
     ):
         await session.execute(statement.execution_options(**QUIET))
 

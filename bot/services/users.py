@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import LinguadeskError
-from bot.storage.models import Role, User
+from bot.storage.models import AgentIdentity, Role, User
 
 MIN_PASSWORD = 10
 _hasher = argon2.PasswordHasher()
@@ -50,7 +50,50 @@ async def authenticate(session: AsyncSession, username: str, password: str) -> U
     """The active user with this name and password, or None; takes the same time for both."""
     user = await session.scalar(select(User).where(User.username == username.strip().casefold()))
     try:
-        _hasher.verify(user.password_hash if user else _NOBODY, password)
+        # One who acts in a platform's room only has no password.
+        _hasher.verify((user.password_hash if user else "") or _NOBODY, password)
     except argon2.exceptions.VerificationError:
         return None
-    return user if user is not None and user.active else None
+    return user if user is not None and user.active and user.password_hash else None
+
+
+async def of_identity(session: AsyncSession, channel: str, identity: str, name: str) -> User:
+    """The user of a person on a platform; one who is not known yet is added, without a password.
+
+    Whoever is in the agents' group or channel is an agent: who that is, its administrators decide.
+    """
+    query = select(User).join(AgentIdentity, AgentIdentity.user_id == User.id)
+    where = (AgentIdentity.channel == channel, AgentIdentity.identity == identity)
+    found: User | None = await session.scalar(query.where(*where))
+    if found is not None:
+        if not found.password_hash and name:
+            found.name = name[:120]
+        return found
+    username = f"{channel}-{identity}".casefold()[:64]
+    user = await session.scalar(select(User).where(User.username == username))
+    if user is None:
+        user = User(username=username, name=name[:120] or username, password_hash="", role=Role.AGENT)
+        session.add(user)
+        await session.flush()
+    session.add(AgentIdentity(channel=channel, identity=identity, user_id=user.id))
+    await session.flush()
+    return user
+
+
+async def link(session: AsyncSession, username: str, channel: str, identity: str) -> None:
+    """Make a person on a platform the user who signs in to the desk under this name.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    user = await session.scalar(select(User).where(User.username == username.strip().casefold()))
+    if user is None:
+        raise UserError(f"there is no user called {username}")
+    known = await session.scalar(
+        select(AgentIdentity).where(AgentIdentity.channel == channel, AgentIdentity.identity == identity)
+    )
+    if known is None:
+        session.add(AgentIdentity(channel=channel, identity=identity, user_id=user.id))
+    else:
+        known.user_id = user.id
+    await session.flush()

@@ -293,6 +293,8 @@ class Conversation(Base):
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     verified_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     surveys_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Since when the customer has shut the bot out; nothing is sent until they write again.
+    unreachable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     state: Mapped[dict[str, Any]] = mapped_column(Document, default=dict)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
@@ -337,6 +339,8 @@ class Outbox(Base):
     channel: Mapped[str] = mapped_column(String(32))
     author: Mapped[Author] = mapped_column(_enum(Author, "author"))
     body: Mapped[dict[str, Any]] = mapped_column(Document)
+    # How many of the platform's messages that this one takes have left: a retry goes on after them.
+    parts_sent: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[OutboxStatus] = mapped_column(_enum(OutboxStatus, "outbox_status"), default=OutboxStatus.PENDING)
     attempts: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
@@ -366,6 +370,8 @@ class Message(Base):
     parse: Mapped[dict[str, Any] | None] = mapped_column(Document)
     inbox_id: Mapped[int | None] = mapped_column(ForeignKey("inbox.id"))
     outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"), index=True)
+    # What its author did to it afterwards: ``edited``, ``deleted`` or nothing.
+    change: Mapped[str] = mapped_column(String(8), default="", server_default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
@@ -392,6 +398,52 @@ class Handoff(Base):
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str] = mapped_column(String(24), default="")
+
+
+class RoomRow(Base):
+    """Where agents see a hand-over on a platform, and how much of it is shown there.
+
+    ``since`` is the last message that the card itself shows; ``shown`` the last one told below it;
+    ``card_digest`` what the card looked like when it was last sent; ``notes`` what the agents are
+    still to be told, see :mod:`bot.services.rooms`.
+    """
+
+    __tablename__ = "rooms"
+    __table_args__ = (
+        UniqueConstraint("handoff_id", "channel"),
+        Index("ix_rooms_place", "channel", "chat", "thread"),
+        Index("ix_rooms_open", "closed_at", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    handoff_id: Mapped[int] = mapped_column(ForeignKey("handoffs.id"))
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    chat: Mapped[str] = mapped_column(String(120))
+    thread: Mapped[str] = mapped_column(String(120), default="")
+    card: Mapped[str] = mapped_column(String(120), default="")
+    card_digest: Mapped[str] = mapped_column(String(64), default="")
+    since: Mapped[int] = mapped_column(BigInteger, default=0)
+    shown: Mapped[int] = mapped_column(BigInteger, default=0)
+    notes: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AgentIdentity(Base):
+    """Who an agent is on a platform: the platform's id of the person, and the user of the desk."""
+
+    __tablename__ = "agent_identities"
+    __table_args__ = (UniqueConstraint("channel", "identity"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    identity: Mapped[str] = mapped_column(String(120))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
 
 
 class Ticket(Base):

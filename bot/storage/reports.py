@@ -70,6 +70,8 @@ class TranscriptItem:
     buttons: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
     files: tuple[StoredFile, ...] = ()
+    # What its author did to it afterwards: ``edited``, ``deleted`` or nothing.
+    change: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,7 @@ async def transcript(
                 buttons=tuple(titles),
                 media=tuple(str(item["name"]) for item in body.get("media", ())),
                 files=tuple(files.get(message.id, ())),
+                change=message.change,
             )
         )
     return items, more

@@ -75,7 +75,11 @@ class RestConnector:
         """Take no more messages."""
         self._accept = None
 
-    async def send(self, message: Outgoing) -> str:
+    def parts(self, message: Outgoing) -> int:
+        """Each message is one."""
+        return 1
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
         """Nothing to do: a reply that is marked as sent is one that the next call may take."""
         return ""
 

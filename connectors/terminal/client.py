@@ -46,7 +46,11 @@ class Terminal:
         """Nothing to close."""
         self._accept = None
 
-    async def send(self, message: Outgoing) -> str:
+    def parts(self, message: Outgoing) -> int:
+        """Each message is one."""
+        return 1
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
         """Print one message."""
         lines = [f"[bold cyan]{escape(message.text)}[/]"]
         lines += [f"  [dim]{number}.[/] {escape(button.title)}" for number, button in enumerate(message.choices, 1)]

@@ -127,7 +127,11 @@ class WebConnector:
         self._stopping = True
         self._database.hub.notify(STOP)
 
-    async def send(self, message: Outgoing) -> str:
+    def parts(self, message: Outgoing) -> int:
+        """Each message is one."""
+        return 1
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
         """Nothing to do: the streams read what is committed, now or when the browser comes back."""
         return ""
 

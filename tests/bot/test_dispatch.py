@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,16 +19,20 @@ from bot.contracts import (
     Address,
     Attachment,
     Author,
+    ChannelDown,
+    ChatMoved,
     Inbound,
     Limits,
     Outgoing,
     PermanentError,
     TemporaryError,
+    Unreachable,
 )
-from bot.dispatch import Dispatcher, Pace, backoff, dead_letters, owner_name, retry
+from bot.dispatch import Dispatcher, owner_name
 from bot.inbox import store
-from bot.outbox import post
-from bot.storage import Database
+from bot.outbox import dead_letters, post, retry
+from bot.pace import Pace, backoff
+from bot.storage import Database, now
 from bot.storage.models import Conversation, Outbox, OutboxStatus
 from bot.texts import Rendered
 from tests.customer import eventually
@@ -44,6 +50,8 @@ class Platform:
         self.sent: list[tuple[str, str]] = []
         self.behave: Callable[[Outgoing], None] = lambda message: None
         self.tries = 0
+        # What is raised instead of sending a text, in order.
+        self.failures: dict[str, list[Exception]] = defaultdict(list)
 
     async def start(self, accept: Accept) -> None:
         """Nothing is received."""
@@ -51,11 +59,17 @@ class Platform:
     async def stop(self) -> None:
         """Nothing is open."""
 
-    async def send(self, message: Outgoing) -> str:
+    def parts(self, message: Outgoing) -> int:
+        """Each message is one."""
+        return 1
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
         """Record the message, or fail as told."""
         self.tries += 1
         await asyncio.sleep(0)
         self.behave(message)
+        if waiting := self.failures[message.text]:
+            raise waiting.pop(0)
         self.sent.append((message.address.chat, message.text))
         return f"p{message.id}"
 
@@ -250,12 +264,125 @@ async def test_limits_are_kept(any_database: Database) -> None:
     assert [text for _, text in platform.sent].index("quick") <= 3
 
 
-def test_a_full_window_says_how_long_to_wait() -> None:
-    """The overall limit counts all chats together."""
-    pace = Pace(Limits(per_chat=(5, 10.0), overall=(2, 10.0)))
-    assert pace.delay("a") == 0
+async def test_a_full_chat_says_how_long_to_wait() -> None:
+    """Two a chat in ten seconds: the third waits, another chat does not."""
+    pace = Pace(Limits(per_chat=(2, 10.0)))
+    for _ in range(2):
+        assert pace.delay("a") == 0
+        await pace.enter("a")
+    assert 9 < pace.delay("a") <= 10.5
     assert pace.delay("b") == 0
-    assert 9 < pace.delay("c") <= 10
+
+
+async def test_groups_have_a_limit_of_their_own() -> None:
+    """A group is held by its own limit, a private chat is not."""
+    pace = Pace(Limits(per_group=(1, 60.0), is_group=lambda chat: chat.startswith("-")))
+    for chat in ("-100", "100"):
+        await pace.enter(chat)
+    assert pace.delay("-100") > 59
+    assert pace.delay("100") == 0
+
+
+async def test_the_overall_limit_counts_all_chats_together() -> None:
+    """Four chats at two in 0.2 s: the last two wait for the platform's turn."""
+    pace = Pace(Limits(overall=(2, 0.2)))
+    started = time.monotonic()
+    await asyncio.gather(*(pace.enter(chat) for chat in "abcd"))
+    assert 0.2 <= time.monotonic() - started < 0.4
+
+
+class Parts(Platform):
+    """A platform on which every word is a message of its own."""
+
+    def parts(self, message: Outgoing) -> int:
+        """As many as there are words."""
+        return len(message.text.split())
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
+        """Deliver one word."""
+        words = replace(message, text=message.text.split()[part])
+        return await super().send(words)
+
+
+async def test_a_retry_goes_on_after_the_parts_that_have_left(any_database: Database) -> None:
+    """The third of four parts fails once: nothing is sent twice, also by another dispatcher."""
+    platform = Parts()
+    platform.failures["three"] = [TemporaryError("not now")]
+    await queue(any_database, ("a", "one two three four"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: _sent(platform, 2))
+        await eventually(lambda: _failed_once(any_database))
+    async with any_database.begin() as session:
+        await session.execute(update(Outbox).values(due_at=now()))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: all_are(any_database, OutboxStatus.SENT, 1))
+    assert platform.to("a") == ["one", "two", "three", "four"]
+
+
+async def test_being_asked_to_wait_is_no_failed_try(any_database: Database) -> None:
+    """A message that the platform puts off more often than it may fail is sent all the same, and in order."""
+    platform = Platform()
+    platform.failures["one"] = [TemporaryError("wait", 0.01) for _ in range(12)]
+    await queue(any_database, ("a", "one"), ("a", "two"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: all_are(any_database, OutboxStatus.SENT, 2), 20)
+    assert platform.to("a") == ["one", "two"]
+    async with any_database.read() as session:
+        assert set(await session.scalars(select(Outbox.attempts))) == {0}
+
+
+async def test_a_long_wait_is_not_slept_through(any_database: Database) -> None:
+    """Ten minutes for one chat are written down, and the others go on."""
+    platform = Platform()
+    platform.failures["one"] = [TemporaryError("wait", 600.0)]
+    await queue(any_database, ("a", "one"), ("b", "other"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: _sent(platform, 1))
+    async with any_database.read() as session:
+        row = (await session.scalars(select(Outbox).where(Outbox.status == OutboxStatus.PENDING))).one()
+    assert 590 < (row.due_at - now()).total_seconds() <= 600
+    assert row.error == "wait"
+
+
+async def test_a_channel_that_is_down_rests_without_using_tries(any_database: Database) -> None:
+    """A revoked token stops the channel, not the messages: all leave once it works again."""
+    platform = Platform()
+    platform.failures["one"] = [ChannelDown("the token was revoked", 0.3)]
+    await queue(any_database, ("a", "one"), ("b", "two"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: all_are(any_database, OutboxStatus.SENT, 2), 20)
+    async with any_database.read() as session:
+        assert set(await session.scalars(select(Outbox.attempts))) == {0}
+
+
+async def test_a_customer_who_blocks_the_bot_gets_nothing_more(any_database: Database) -> None:
+    """All that waits for them becomes dead letters, and the conversation is marked."""
+    platform = Platform()
+    platform.failures["one"] = [Unreachable("blocked")]
+    await queue(any_database, ("a", "one"), ("a", "two"), ("a", "three"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: all_are(any_database, OutboxStatus.DEAD, 3))
+    assert platform.sent == []
+    async with any_database.read() as session:
+        assert (await session.scalars(select(Conversation.unreachable_at))).one() is not None
+
+
+async def test_a_chat_that_has_moved_is_followed(any_database: Database) -> None:
+    """The message goes to the chat's new id at once, and so does everything later."""
+    platform = Platform()
+    platform.failures["one"] = [ChatMoved("moved", "b")]
+    await queue(any_database, ("a", "one"))
+    async with dispatching(any_database, platform):
+        await eventually(lambda: all_are(any_database, OutboxStatus.SENT, 1))
+    assert platform.to("b") == ["one"]
+    async with any_database.read() as session:
+        talk = (await session.scalars(select(Conversation))).one()
+    assert (talk.chat, talk.address_key) == ("b", Address("web", "b", "a").key)
+
+
+async def _failed_once(database: Database) -> bool:
+    async with database.read() as session:
+        return (await session.scalars(select(Outbox.attempts))).one() == 1
 
 
 @given(st.integers(1, 60))

@@ -11,9 +11,8 @@ from sqlalchemy import select, update
 
 from bot.config import Config
 from bot.contracts import Address, Author, Inbound
-from bot.dispatch import retry
 from bot.inbox import store
-from bot.outbox import post
+from bot.outbox import post, retry
 from bot.services import privacy, surveys, tickets
 from bot.services.order_import import import_orders
 from bot.storage import Database, now

@@ -81,7 +81,11 @@ class Platform:
         """Remember how much had been sent by then."""
         self.stopped_after = len(self.sent)
 
-    async def send(self, message: Outgoing) -> str:
+    def parts(self, message: Outgoing) -> int:
+        """Each message is one."""
+        return 1
+
+    async def send(self, message: Outgoing, part: int = 0) -> str:
         """Take some time."""
         self.begun.append(message.id)
         await asyncio.sleep(self.seconds)
@@ -424,7 +428,11 @@ class TestLeases:
         most = 0
 
         class Hanging(Platform):
-            async def send(self, message: Outgoing) -> str:
+            def parts(self, message: Outgoing) -> int:
+                """Each message is one."""
+                return 1
+
+            async def send(self, message: Outgoing, part: int = 0) -> str:
                 nonlocal most
                 at_it.append(message.id)
                 most = max(most, len(at_it))

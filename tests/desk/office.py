@@ -14,7 +14,7 @@ import httpx
 from starlette.applications import Starlette
 
 from bot import agents
-from bot.config import Config
+from bot.config import Config, HandoffSettings
 from bot.contracts import Address, Attachment, Author, Entity, Inbound, LanguageGuess, OutButton, Parse
 from bot.desk import desk_routes
 from bot.domain import load_domain
@@ -151,7 +151,7 @@ class Office:
         """The customer asks for a person."""
         async with self.database.begin() as session:
             conversation = await session.get_one(Conversation, conversation_id)
-            row = await handoff.begin(session, conversation, reason, 720)
+            row = await handoff.begin(session, conversation, reason, HandoffSettings())
             row.started_at = now() - timedelta(minutes=minutes_ago)
 
     async def claims(self, conversation_id: int, username: str) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 import bot.desk
 from bot.contracts import Author, Owner
-from bot.desk.words import Words, languages
 from bot.storage.models import Role, Severity, TicketStatus, TicketType
 from bot.texts import catalogue_path, read_catalogue
+from bot.words import Words, languages
 from tests.desk.office import Office, token_of
 
 DESK = Path(bot.desk.__file__).parent
@@ -24,6 +24,17 @@ OPEN_GROUPS = {"channel", "reason", "order", "event"}
 GROUPS: dict[str, type[enum.StrEnum]] = {
     "status": TicketStatus, "type": TicketType, "severity": Severity, "role": Role, "owner": Owner, "author": Author,
 }  # fmt: skip
+
+REFUSALS = {
+    f"handoff.{reason}"
+    for reason in ("taken", "not_waiting", "empty", "too_long", "unknown", "not_allowed", "unreachable")
+}
+
+
+def _code() -> str:
+    """The program's code, where it speaks to agents on platforms."""
+    folders = (DESK.parent, DESK.parents[1] / "connectors")
+    return "\n".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py"))
 
 
 def entries(language: str) -> dict[str, str]:
@@ -54,7 +65,10 @@ def test_every_key_that_is_used_exists_and_every_key_is_used() -> None:
     built = {key for prefix in prefixes for key in keys if key.startswith(prefix)}
     assert all(any(key.startswith(prefix) for key in keys) for prefix in prefixes)
     labelled = {key for key in keys if key.split(".")[0] in {*GROUPS, *OPEN_GROUPS}}
-    assert keys == literal | built | labelled, keys - literal - built - labelled
+    rooms = {key for key in re.findall(r"[\"'](room\.[a-z0-9_.]+)[\"']", _code()) if key in keys}
+    rooms |= {f"room.{outcome}" for outcome in ("resolved", "back", "timeout")}
+    rooms |= {f"room.command.{command}" for command in ("r", "claim", "resolve", "back")}
+    assert keys == literal | built | labelled | rooms | REFUSALS, keys - literal - built - labelled - rooms - REFUSALS
 
 
 def test_every_value_of_the_database_has_a_label() -> None:
@@ -62,7 +76,7 @@ def test_every_value_of_the_database_has_a_label() -> None:
     keys = set(entries("en"))
     for group, values in GROUPS.items():
         assert {f"{group}.{value.value}" for value in values} <= keys, group
-    assert {f"handoff.{reason}" for reason in ("taken", "not_waiting", "empty", "too_long", "unknown")} <= keys
+    assert keys >= REFUSALS
     for kind in ("not_found", "forbidden", "token", "too_large", "bad_request", "database"):
         assert {f"error.{kind}.title", f"error.{kind}.text"} <= keys
     for state in ("bot", "waiting", "mine", "taken"):

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 
 from bot import agents
 from bot.app import App
+from bot.config import HandoffSettings
 from bot.services import handoff
 from bot.storage.models import Conversation, Handoff, OrderRow, StoredFile, Survey, SurveyStatus, Ticket, TicketStatus
 from bot.storage.models import Customer as CustomerRow
@@ -85,7 +86,7 @@ class TestIrreversible:
         await customer.says("cancel order 100235, ana@example.com")
         chat = await agent.conversation(customer.channel.sender)
         async with desk.database.begin() as session:
-            await agents.take_over(session, chat, agent.user, 60)
+            await agents.take_over(session, chat, agent.user, HandoffSettings())
         await agent.replies(chat, "Shall we keep it and send it tomorrow?")
         await agent.gives_back(chat)
         await customer.says("ok")

@@ -119,7 +119,7 @@ async def test_a_call_waits_for_its_own_answer_behind_a_slow_notice(
     assert texts(await asking) == ["first"]
     real = rest.connector.send
 
-    async def send(message: Outgoing) -> str:
+    async def send(message: Outgoing, part: int = 0) -> str:
         if message.text == "notice":
             await asyncio.sleep(0.4)
         sent: str = await real(message)

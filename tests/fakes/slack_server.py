@@ -23,20 +23,18 @@ from urllib.parse import urlencode
 import aiohttp
 from aiohttp import web
 
-from connectors.slack.convert import SCOPES
-from tests.fakes.slack_objects import Delivery, Failure, Post, params_of, refused
+from tests.fakes.slack_objects import METHOD_SCOPES, Delivery, Failure, Post, Whisper, params_of
+from tests.fakes.slack_people import SlackPeople
+from tests.fakes.slack_workspace import ANA, APP, BOT_USER
+
+__all__ = ["ANA", "APP_TOKEN", "BOT_TOKEN", "BOT_USER", "SIGNING_SECRET", "SlackServer"]
 
 BOT_TOKEN = "xoxb-000000000000-loopback-bot-token"
 APP_TOKEN = "xapp-1-A0MDYCDME-loopback-app-token"
 SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-BOT_USER = "U0BOTLING1"
-BOT_ID = "B0BOTLING1"
-TEAM = "T061EG9R6"
-APP = "A0MDYCDME"
-ANA = "U2147483697"
 
 
-class SlackServer:
+class SlackServer(SlackPeople):
     """One workspace with one app in it.
 
     Args:
@@ -46,23 +44,17 @@ class SlackServer:
     """
 
     def __init__(self, patience: float = 3.0, tries: int = 3, pause: float = 0.1) -> None:
+        super().__init__()
         self.url = ""
-        self.root = ""
         self.events_url = ""
-        self.scopes = ",".join(SCOPES)
         self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.locales: dict[str, str] = {}
         self.sockets_opened = 0
+        self.tries = tries
         self._patience = patience
-        self._tries = tries
         self._pause = pause
-        self._counter = 0
-        self._posts: dict[str, list[Post]] = defaultdict(list)
         self._failures: dict[str, list[Failure | None]] = defaultdict(list)
-        self._files: dict[str, tuple[str, bytes]] = {}
         self._sockets: list[web.WebSocketResponse] = []
-        self._tickets: set[str] = set()
-        self._acknowledged: set[str] = set()
+        self._acknowledged: dict[str, dict[str, Any]] = {}
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[Delivery]] = set()
         self._runner: web.AppRunner | None = None
@@ -73,6 +65,7 @@ class SlackServer:
         app.router.add_get("/link", self._socket)
         app.router.add_post("/upload/{id}", self._upload)
         app.router.add_get("/files/{id}", self._file)
+        app.router.add_post("/response/{id}", self._respond)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
@@ -94,103 +87,7 @@ class SlackServer:
         receiving = {"SLACK_APP_TOKEN": APP_TOKEN} if socket else {"SLACK_SIGNING_SECRET": SIGNING_SECRET}
         return {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_API_BASE_URL": self.url} | receiving
 
-    # What people do
-
-    async def user_says(
-        self, channel: str, text: str, *, user: str = ANA, locale: str = "", wait: bool = True, **event: Any
-    ) -> Delivery:
-        """A person writes to the bot directly (a channel ``D…``); ``event`` are further fields.
-
-        Returns when the app has acknowledged it or Slack has given up; with ``wait=False`` at once.
-        """
-        if locale:
-            self.locales[user] = locale
-        return await self.event(self.message(channel, text, user) | event, wait=wait)
-
-    async def user_mentions(
-        self, channel: str, text: str, *, user: str = ANA, thread_ts: str = "", wait: bool = True
-    ) -> Delivery:
-        """A person mentions the bot in a channel (``C…``), or in a thread of it."""
-        fields = {"type": "app_mention"} | self._message(channel, f"<@{BOT_USER}> {text}", user)
-        if thread_ts:
-            fields["thread_ts"] = thread_ts
-        return await self.event(fields, wait=wait)
-
-    async def user_sends_file(
-        self, channel: str, data: bytes, *, filename: str = "box.jpg", mime: str = "image/jpeg", text: str = ""
-    ) -> Delivery:
-        """A person sends a file to the bot."""
-        number = f"F{self._next():08d}"
-        self._files[number] = (mime, data)
-        file = {
-            "id": number,
-            "name": filename,
-            "title": filename,
-            "mimetype": mime,
-            "size": len(data),
-            "mode": "hosted",
-            "url_private": f"{self.root}/files/{number}",
-        }
-        return await self.user_says(channel, text, subtype="file_share", files=[file])
-
-    async def user_presses(self, channel: str, title: str, *, user: str = ANA, wait: bool = True) -> Delivery:
-        """A person presses the newest button with this title that is still there.
-
-        Raises:
-            AssertionError: there is none.
-        """
-        for post in reversed(self._posts[channel]):
-            for element in post.elements:
-                if element["text"]["text"] == title:
-                    return await self.press(post, element, user=user, wait=wait)
-        shown = [post.buttons for post in self._posts[channel]]
-        raise AssertionError(f"no button {title!r} in {channel}; there are {shown}")
-
-    async def press(self, post: Post, element: dict[str, Any], *, user: str = ANA, wait: bool = True) -> Delivery:
-        """A person presses this button, even if it is not shown any more."""
-        message = self._shown(post)
-        container = {"type": "message", "message_ts": post.ts, "channel_id": post.channel, "is_ephemeral": False}
-        payload: dict[str, Any] = {
-            "type": "block_actions",
-            "user": {"id": user, "username": "ana.torres", "name": "ana.torres", "team_id": TEAM},
-            "api_app_id": APP,
-            "token": "verification",
-            "container": container,
-            "trigger_id": "12321423423.333649436676.d8c1bb837935619ccad0f624c448ffb3",
-            "team": {"id": TEAM, "domain": "northwind"},
-            "enterprise": None,
-            "is_enterprise_install": False,
-            "channel": {"id": post.channel, "name": "directmessage" if post.channel[0] == "D" else "general"},
-            "message": message,
-            "state": {"values": {}},
-            "response_url": f"{self.root}/response",
-            "actions": [element | {"block_id": "choices", "type": "button", "action_ts": self._ts()}],
-        }
-        # Slack sends an interaction only once.
-        return await self.send(payload, "interactive", wait=wait, tries=0)
-
-    async def event(self, event: dict[str, Any], *, wait: bool = True, event_id: str = "") -> Delivery:
-        """Any event, wrapped as the Events API wraps it."""
-        body = {
-            "token": "verification",
-            "team_id": TEAM,
-            "api_app_id": APP,
-            "event": event,
-            "type": "event_callback",
-            "event_id": event_id or f"Ev{self._next():08X}",
-            "event_time": int(time.time()),
-            "authorizations": [
-                {
-                    "enterprise_id": None,
-                    "team_id": TEAM,
-                    "user_id": BOT_USER,
-                    "is_bot": True,
-                    "is_enterprise_install": False,
-                }
-            ],
-            "is_ext_shared_channel": False,
-        }
-        return await self.send(body, "events_api", wait=wait, tries=self._tries)
+    # What Slack does
 
     async def send(self, body: dict[str, Any], kind: str, *, wait: bool = True, tries: int = 0) -> Delivery:
         """Deliver a body over the socket if there is one, else to ``events_url``."""
@@ -213,18 +110,10 @@ class SlackServer:
 
     # What a test asks for
 
-    def message(self, channel: str, text: str, user: str = ANA) -> dict[str, Any]:
-        """An event of a person writing to the bot directly, for :meth:`event`."""
-        return {"type": "message", "channel_type": "im"} | self._message(channel, text, user)
-
-    def posts(self, channel: str) -> list[Post]:
-        """What the bot has said in a channel so far."""
-        return list(self._posts[channel])
-
     async def wait_for(self, channel: str, count: int = 1, timeout: float = 5.0) -> list[Post]:
         """All the bot has said in a channel, once it is at least ``count`` messages."""
-        await self.until(lambda: len(self._posts[channel]) >= count, timeout, lambda: f"got {self._posts[channel]}")
-        return list(self._posts[channel])
+        await self.until(lambda: len(self.posts(channel)) >= count, timeout, lambda: f"got {self.posts(channel)}")
+        return self.posts(channel)
 
     async def until(
         self, condition: Callable[[], object], timeout: float = 5.0, tell: Callable[[], str] = lambda: ""
@@ -290,38 +179,6 @@ class SlackServer:
 
     # The server
 
-    def _next(self) -> int:
-        self._counter += 1
-        return self._counter
-
-    def _ts(self) -> str:
-        return f"{int(time.time())}.{self._next():06d}"
-
-    def _message(self, channel: str, text: str, user: str) -> dict[str, Any]:
-        ts = self._ts()
-        return {
-            "user": user,
-            "ts": ts,
-            "client_msg_id": str(uuid.uuid4()),
-            "text": text,
-            "team": TEAM,
-            "channel": channel,
-            "event_ts": ts,
-        }
-
-    def _shown(self, post: Post) -> dict[str, Any]:
-        message = {
-            "user": BOT_USER,
-            "type": "message",
-            "ts": post.ts,
-            "bot_id": BOT_ID,
-            "app_id": APP,
-            "text": post.text,
-            "team": TEAM,
-            "blocks": post.blocks,
-        }
-        return message | ({"thread_ts": post.thread_ts} if post.thread_ts else {})
-
     async def _deliver(self, body: dict[str, Any], kind: str, delivery: Delivery, tries: int) -> Delivery:
         over_socket = not self.events_url
         if over_socket:
@@ -339,8 +196,9 @@ class SlackServer:
 
     async def _deliver_http(self, body: dict[str, Any], kind: str, attempt: int, delivery: Delivery) -> bool:
         text, content = json.dumps(body), "application/json"
-        if kind == "interactive":
-            text, content = urlencode({"payload": text}), "application/x-www-form-urlencoded"
+        if kind != "events_api":
+            fields = {"payload": text} if kind == "interactive" else body
+            text, content = urlencode(fields), "application/x-www-form-urlencoded"
         headers = self.signed(text) | {"Content-Type": content}
         if attempt:
             headers |= {"X-Slack-Retry-Num": str(attempt), "X-Slack-Retry-Reason": "http_error"}
@@ -351,16 +209,18 @@ class SlackServer:
                 session.post(self.events_url, data=text, headers=headers) as answer,
             ):
                 delivery.answers.append(answer.status)
+                if answer.content_type == "application/json":
+                    delivery.response = await answer.json()
                 return answer.status == 200
         return False
 
-    async def _deliver_socket(self, body: dict[str, Any], kind: str, attempt: int, _delivery: Delivery) -> bool:
+    async def _deliver_socket(self, body: dict[str, Any], kind: str, attempt: int, delivery: Delivery) -> bool:
         envelope = str(uuid.uuid4())
         message: dict[str, Any] = {
             "envelope_id": envelope,
             "payload": body,
             "type": kind,
-            "accepts_response_payload": False,
+            "accepts_response_payload": kind != "events_api",
         }
         if kind == "events_api":
             message |= {"retry_attempt": attempt, "retry_reason": "timeout" if attempt else ""}
@@ -368,6 +228,7 @@ class SlackServer:
             await self.until(lambda: self._sockets, timeout=self._patience)
             await self._sockets[-1].send_json(message)
             await self.until(lambda: envelope in self._acknowledged, timeout=self._patience)
+            delivery.response = self._acknowledged[envelope]
             return True
         return False
 
@@ -389,7 +250,8 @@ class SlackServer:
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self._acknowledged.add(json.loads(message.data)["envelope_id"])
+                    answer = json.loads(message.data)
+                    self._acknowledged[answer["envelope_id"]] = answer.get("payload") or {}
                     self._changed.set()
         finally:
             if socket in self._sockets:
@@ -409,6 +271,9 @@ class SlackServer:
                 return await self._fail(request, failure)
             if request.headers.get("Authorization") != f"Bearer {expected}":
                 return web.json_response({"ok": False, "error": "invalid_auth"})
+            needed = METHOD_SCOPES.get(method, ())
+            if needed and not set(needed) & {scope.strip() for scope in self.scopes.split(",")}:
+                return web.json_response({"ok": False, "error": "missing_scope", "needed": ",".join(needed)})
             handler = getattr(self, "_do_" + method.replace(".", "_"), None)
             answer = handler(params) if handler else {"ok": False, "error": "unknown_method"}
             if failure is not None:
@@ -428,54 +293,16 @@ class SlackServer:
             return web.Response(status=failure.status, text=failure.body, content_type="text/html", headers=headers)
         return web.json_response({"ok": False, "error": failure.error}, status=failure.status, headers=headers)
 
-    def _do_auth_test(self, _params: dict[str, Any]) -> dict[str, Any]:
-        return {"url": "https://northwind.slack.com/", "team_id": TEAM, "user_id": BOT_USER, "bot_id": BOT_ID}
-
-    def _do_apps_connections_open(self, _params: dict[str, Any]) -> dict[str, Any]:
-        ticket = str(uuid.uuid4())
-        self._tickets.add(ticket)
-        return {"url": f"{self.root.replace('http', 'ws', 1)}/link?ticket={ticket}&app_id={APP}"}
-
-    def _do_users_info(self, params: dict[str, Any]) -> dict[str, Any]:
-        user = {"id": params["user"], "name": "ana.torres", "real_name": "Ana Torres", "is_bot": False}
-        if str(params.get("include_locale", "")).lower() in {"1", "true"}:
-            user["locale"] = self.locales.get(params["user"], "en-US")
-        return {"user": user}
-
-    def _do_chat_postMessage(self, params: dict[str, Any]) -> dict[str, Any]:
-        if error := refused(params):
-            return {"ok": False, "error": error}
-        post = Post(
-            params["channel"], self._ts(), params.get("text", ""), params.get("blocks", []), params.get("thread_ts", "")
-        )
-        self._posts[post.channel].append(post)
-        return {"channel": post.channel, "ts": post.ts, "message": self._shown(post)}
-
-    def _do_chat_update(self, params: dict[str, Any]) -> dict[str, Any]:
-        for post in self._posts[params["channel"]]:
-            if post.ts == params["ts"]:
-                post.text, post.blocks = params.get("text", ""), params.get("blocks", [])
-                return {"channel": post.channel, "ts": post.ts, "text": post.text}
-        return {"ok": False, "error": "message_not_found"}
-
-    def _do_files_getUploadURLExternal(self, _params: dict[str, Any]) -> dict[str, Any]:
-        number = f"F{self._next():08d}"
-        return {"upload_url": f"{self.root}/upload/{number}", "file_id": number}
-
-    def _do_files_completeUploadExternal(self, params: dict[str, Any]) -> dict[str, Any]:
-        for file in params["files"]:
-            _, data = self._files[file["id"]]
-            self._posts[params["channel_id"]].append(
-                Post(
-                    params["channel_id"],
-                    self._ts(),
-                    params.get("initial_comment", ""),
-                    thread_ts=params.get("thread_ts", ""),
-                    filename=file["title"],
-                    document=data,
-                )
-            )
-        return {"files": params["files"]}
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        if failures := self._failures["response"]:
+            failure = failures.pop(0)
+            if failure is not None:
+                return await self._fail(request, failure)
+        body = await request.json()
+        channel, user = self._responses[request.match_info["id"]]
+        self.whispers.append(Whisper(channel, user, body["text"], body.get("thread_ts", "")))
+        self._changed.set()
+        return web.Response(text="ok")
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         if failures := self._failures["upload"]:

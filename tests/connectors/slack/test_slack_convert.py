@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from bot.contracts import Address, Attachment, Media, OutButton, Outgoing
+from bot.contracts import Address, Attachment, Inbound, Kind, Media, OutButton, Outgoing
 from connectors.slack.client import PATH
-from connectors.slack.convert import EVENTS, SCOPES, after_press, escape, plain, to_inbound, to_payload, unescape
+from connectors.slack.convert import after_press, escape, plain, to_inbound, to_payload, unescape
 
 ROOT = Path(__file__).parents[3]
 FIXTURES = ROOT / "tests" / "fixtures" / "slack"
-DIRECT = Address("slack", "D024BE91L", "U2147483697")
+ANA = "U2147483697"
+DIRECT = Address("slack", ANA, ANA)
 THREAD = Address("slack", "C0LAN2Q65", "U2147483697", "1763751601.000300")
 
 
@@ -45,6 +45,7 @@ def test_what_is_written_to_the_bot_becomes_an_event(name: str, address: Address
     event = to_inbound(body)
     assert event is not None
     assert (event.external_id, event.address, event.text, event.payload) == (body["event_id"], address, text, "")
+    assert (event.kind, event.message_id) == (Kind.MESSAGE, body["event"]["ts"])
 
 
 @pytest.mark.parametrize(
@@ -53,11 +54,12 @@ def test_what_is_written_to_the_bot_becomes_an_event(name: str, address: Address
 )
 def test_a_pressed_button_becomes_an_event(name: str, address: Address) -> None:
     """A press carries payload and title, and an id that is the same whenever Slack tells of it."""
-    event = to_inbound(fixture(name))
+    body = fixture(name)
+    event = to_inbound(body)
     assert event is not None
     assert event.address == address
     assert (event.payload, event.text, event.name) == ("/affirm", "Yes & refund", "ana.torres")
-    assert event.external_id == f"{address.chat}:1763751700.000500:1763751710.123456:U2147483697"
+    assert event.external_id == f"{body['channel']['id']}:1763751700.000500:1763751710.123456:U2147483697"
 
 
 @pytest.mark.parametrize(
@@ -65,8 +67,6 @@ def test_a_pressed_button_becomes_an_event(name: str, address: Address) -> None:
     [
         "own_message",
         "other_bot",
-        "message_changed",
-        "message_deleted",
         "channel_message",
         "url_verification",
         "view_closed",
@@ -75,6 +75,48 @@ def test_a_pressed_button_becomes_an_event(name: str, address: Address) -> None:
 def test_what_is_not_for_the_bot_is_left_alone(name: str) -> None:
     """Bots, changes, and talk in a channel without a mention give no event."""
     assert to_inbound(fixture(name)) is None
+
+
+def test_an_edit_names_the_message_and_its_new_words() -> None:
+    """The person's own change of words, in the conversation that the message is in."""
+    body = fixture("message_changed")
+    words = "¿Dónde está mi pedido 100235?"
+    assert to_inbound(body) == Inbound(body["event_id"], DIRECT, words, kind=Kind.EDIT, message_id="1763751600.000200")
+
+
+@pytest.mark.parametrize("case", ["preview", "preview without the message before", "own message"])
+def test_a_change_that_changes_no_words_of_the_customers_is_left_alone(case: str) -> None:
+    """Slack also tells of previews that it adds, and of the bot's own messages."""
+    body = fixture("message_changed")
+    event = body["event"]
+    if case == "own message":
+        event["message"] |= {"user": "U0BOTLING1", "bot_id": "B0BOTLING1"}
+    else:
+        event["message"]["text"] = event["previous_message"]["text"]
+    if case == "preview without the message before":
+        del event["previous_message"], event["message"]["edited"]
+    assert to_inbound(body) is None
+
+
+@pytest.mark.parametrize("gravestone", [False, True])
+def test_a_deletion_names_the_message(gravestone: bool) -> None:
+    """A message that has replies leaves a gravestone of Slack's; that is a deletion too."""
+    body = fixture("message_deleted")
+    event = body["event"]
+    if gravestone:
+        del event["deleted_ts"]
+        event["subtype"] = "message_changed"
+        event["message"] = {"subtype": "tombstone", "user": "USLACKBOT", "ts": event["previous_message"]["ts"]}
+    assert to_inbound(body) == Inbound(body["event_id"], DIRECT, kind=Kind.DELETION, message_id="1763751600.000200")
+
+
+def test_an_edited_mention_is_an_edit() -> None:
+    """Slack sends app_mention once more, with another event id, when the person edits the mention."""
+    body = fixture("mention")
+    body["event"]["edited"] = {"user": ANA, "ts": "1763751650.000000"}
+    event = to_inbound(body)
+    assert event is not None
+    assert (event.kind, event.message_id) == (Kind.EDIT, body["event"]["ts"])
 
 
 def test_every_fixture_is_named_in_a_test() -> None:
@@ -137,7 +179,7 @@ def test_a_text_is_one_message_with_a_fallback() -> None:
         {
             "method": "chat.postMessage",
             "params": {
-                "channel": "D024BE91L",
+                "channel": ANA,
                 "text": "Tom &amp; &lt;Ana&gt;",
                 "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "Tom &amp; &lt;Ana&gt;"}}],
             },
@@ -191,7 +233,7 @@ def test_files_follow_the_text() -> None:
     media = (Media("a.pdf", "one.pdf"), Media("b.pdf", "two.pdf"))
     calls = to_payload(outgoing("Here", media=media))
     assert [call["method"] for call in calls] == ["chat.postMessage", "files_upload_v2", "files_upload_v2"]
-    assert calls[1]["params"] == {"channel": "D024BE91L", "file": "a.pdf", "filename": "one.pdf"}
+    assert calls[1]["params"] == {"channel": ANA, "file": "a.pdf", "filename": "one.pdf"}
 
 
 def test_an_empty_text_is_never_sent() -> None:
@@ -205,7 +247,7 @@ def test_the_plain_form_numbers_the_choices() -> None:
     """When Slack refuses the blocks, the choices are lines that can be answered by number."""
     message = outgoing("Which <one>?", buttons=(OutButton("First & last", "/a"), OutButton("Second", "/b")))
     text = "Which &lt;one&gt;?\n\n1. First &amp; last\n2. Second"
-    expected = {"method": "chat.postMessage", "params": {"channel": "D024BE91L", "text": text}}
+    expected = {"method": "chat.postMessage", "params": {"channel": ANA, "text": text}}
     assert plain(to_payload(message)[0], message) == expected
 
 
@@ -227,14 +269,24 @@ def test_a_message_that_only_one_person_sees_is_not_updated() -> None:
     assert after_press(body) is None
 
 
-def test_the_manifest_asks_for_exactly_what_is_used() -> None:
-    """Scopes and events of the manifest to paste are those of the code, and people may write to the bot."""
-    manifest = YAML(typ="safe").load(ROOT / "connectors" / "slack" / "manifest.yml")
-    assert sorted(manifest["oauth_config"]["scopes"]["bot"]) == sorted(SCOPES)
-    assert sorted(manifest["settings"]["event_subscriptions"]["bot_events"]) == sorted(EVENTS)
-    assert manifest["settings"]["interactivity"]["is_enabled"] is True
-    assert manifest["features"]["app_home"]["messages_tab_enabled"] is True
-    assert manifest["features"]["app_home"]["messages_tab_read_only_enabled"] is False
+@pytest.mark.parametrize(("asks", "form"), [("order_number", "form_order"), ("complaint_type", "form_complaint")])
+def test_a_question_with_a_form_has_a_button_for_it(asks: str, form: str) -> None:
+    """Below the choices, in the message's language; a question without a form has none."""
+    message = outgoing("Which?", asks=asks, buttons=(OutButton("Late", "/inform"),))
+    (call,) = to_payload(message)
+    assert [element["action_id"] for block in call["params"]["blocks"][1:] for element in block["elements"]] == [
+        "choice_42_1",
+        form,
+    ]
+    assert call["params"]["blocks"][-1]["elements"][0]["text"]["text"] == "Fill in a form"
+    (without,) = to_payload(outgoing("Which?", asks="photo"))
+    assert [block["type"] for block in without["params"]["blocks"]] == ["section"]
+
+
+def test_the_plain_form_of_a_question_has_no_trace_of_the_form() -> None:
+    """Without blocks there is no button for a form, and no list of no choices."""
+    message = outgoing("Which?", asks="order_number")
+    assert plain(to_payload(message)[0], message)["params"]["text"] == "Which?"
 
 
 def test_the_guide_names_the_address_that_is_served() -> None:

@@ -14,6 +14,7 @@ from bot.config import Config
 from bot.contracts import (
     Address,
     Attachment,
+    ChannelDown,
     Media,
     OutButton,
     Outgoing,
@@ -22,7 +23,7 @@ from bot.contracts import (
 )
 from bot.inbox import Acceptor
 from bot.storage import Database
-from connectors.slack import client
+from connectors.slack import api
 from connectors.slack.client import SlackConnector
 from tests.connectors.inboxes import Gate, stored
 from tests.connectors.slack.conftest import Connect
@@ -32,7 +33,7 @@ DIRECT = "D024BE91L"
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "slack"
 
 
-def outgoing(text: str = "Hi", channel: str = DIRECT, thread: str = "", **fields: Any) -> Outgoing:
+def outgoing(text: str = "Hi", channel: str = ANA, thread: str = "", **fields: Any) -> Outgoing:
     return Outgoing(fields.pop("id", 1), Address("slack", channel, ANA, thread), text, "en", **fields)
 
 
@@ -51,7 +52,10 @@ async def test_a_file_is_sent(slack: SlackServer, connect: Connect, config: Conf
     path = config.files_dir / "exports" / "x.json"
     path.parent.mkdir(parents=True)
     path.write_bytes(b'{"a": 1}')
-    await connect().send(outgoing("Your data", media=(Media("exports/x.json", "my-data.json"),)))
+    connector, message = connect(), outgoing("Your data", media=(Media("exports/x.json", "my-data.json"),))
+    assert connector.parts(message) == 2
+    for part in range(2):
+        await connector.send(message, part)
     text, file = await slack.wait_for(DIRECT, 2)
     assert text.shown == "Your data"
     assert (file.filename, file.document) == ("my-data.json", b'{"a": 1}')
@@ -73,12 +77,13 @@ async def test_only_files_of_the_files_folder_are_sent(slack: SlackServer, conne
         (200, "is_archived", PermanentError, "is_archived"),
         (200, "not_in_channel", PermanentError, "not_in_channel"),
         (200, "user_not_found", PermanentError, "user_not_found"),
-        (200, "invalid_auth", TemporaryError, "SLACK_BOT_TOKEN"),
-        (200, "token_revoked", TemporaryError, "install the app again"),
-        (200, "account_inactive", TemporaryError, "install it again"),
+        (200, "invalid_auth", ChannelDown, "SLACK_BOT_TOKEN"),
+        (200, "token_revoked", ChannelDown, "install the app again"),
+        (200, "account_inactive", ChannelDown, "install it again"),
         (200, "missing_scope", TemporaryError, "lacks the scope"),
         (200, "internal_error", TemporaryError, "internal_error"),
         (500, "internal_error", TemporaryError, "internal_error"),
+        (502, "bad_gateway", TemporaryError, "bad_gateway"),
         (503, "service_unavailable", TemporaryError, "service_unavailable"),
         (0, "", TemporaryError, "did not answer properly"),
     ],
@@ -88,8 +93,9 @@ async def test_errors_are_told_apart(
 ) -> None:
     """What waiting or the operator can mend is temporary; a channel that is gone is permanent."""
     slack.fail_next("chat.postMessage", status, error)
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=words) as caught:
         await connect().send(outgoing())
+    assert isinstance(caught.value, ChannelDown) == (kind is ChannelDown)
     assert len(slack.calls_of("chat.postMessage")) == 1
 
 
@@ -120,22 +126,83 @@ async def test_a_slow_server_is_a_temporary_error(
     slack: SlackServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request without an answer ends after the set time."""
-    monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(api, "TIMEOUT_SECONDS", 0.1)
     slack.fail_next("chat.postMessage", 500, delay=1)
     with pytest.raises(TemporaryError, match="TimeoutError"):
         await connect().send(outgoing())
 
 
-async def test_a_retry_goes_on_where_it_stopped(slack: SlackServer, connect: Connect) -> None:
-    """Of a long text the parts that have left are not sent again."""
-    connector = connect()
+async def test_a_refused_token_lets_the_channel_rest(slack: SlackServer, connect: Connect) -> None:
+    """Nothing but the operator helps, so the whole channel rests for a minute."""
+    slack.fail_next("chat.postMessage", error="token_revoked")
+    with pytest.raises(ChannelDown) as caught:
+        await connect().send(outgoing())
+    assert caught.value.retry_after == 60
+
+
+async def test_each_part_is_one_message_and_any_part_can_be_sent_alone(slack: SlackServer, connect: Connect) -> None:
+    """Another process goes on where one stopped: what has left is known to the caller alone."""
     text = "\n".join(f"line {n} of a long answer" for n in range(1000))
+    first, second = connect(), connect()
+    count = first.parts(outgoing(text))
     slack.fail_next("chat.postMessage", 500, skip=1)
+    await first.send(outgoing(text), 0)
     with pytest.raises(TemporaryError):
-        await connector.send(outgoing(text))
+        await first.send(outgoing(text), 1)
     assert len(slack.posts(DIRECT)) == 1
-    await connector.send(outgoing(text))
+    for part in range(1, count):
+        await second.send(outgoing(text), part)
     assert "\n".join(post.shown for post in slack.posts(DIRECT)) == text
+    assert len(slack.posts(DIRECT)) == count > 1
+
+
+async def test_nothing_to_say_is_one_part_that_sends_nothing(slack: SlackServer, connect: Connect) -> None:
+    """Slack takes no empty message."""
+    connector = connect()
+    assert connector.parts(outgoing(" ")) == 1
+    assert await connector.send(outgoing(" ")) == ""
+    assert slack.posts(DIRECT) == []
+
+
+async def test_a_connection_cut_after_slack_posted_is_not_taken_for_success(
+    slack: SlackServer, connect: Connect
+) -> None:
+    """Nobody knows whether it arrived: it is sent again, since a message twice is better than none."""
+    connector = connect()
+    slack.fail_next("chat.postMessage", 0, after=True)
+    with pytest.raises(TemporaryError):
+        await connector.send(outgoing())
+    assert await connector.send(outgoing()) == slack.posts(DIRECT)[-1].ts
+    assert [post.shown for post in slack.posts(DIRECT)] == ["Hi", "Hi"]
+
+
+async def test_a_file_to_a_person_goes_to_their_direct_message(
+    slack: SlackServer, connect: Connect, config: Config
+) -> None:
+    """Files need the channel's own id, which is asked for once; words go to the person's id."""
+    config.files_dir.mkdir(parents=True)
+    (config.files_dir / "x").write_bytes(b"x")
+    connector = connect()
+    for _ in range(2):
+        await connector.send(outgoing("", media=(Media("x", "x.txt"),)))
+    assert [post.filename for post in slack.posts(DIRECT)] == ["x.txt", "x.txt"]
+    assert len(slack.calls_of("conversations.open")) == 1
+
+
+@pytest.mark.parametrize("method", ["conversations.open", "files.getUploadURLExternal", "upload"])
+async def test_a_file_that_fails_is_tried_again(
+    method: str, slack: SlackServer, connect: Connect, config: Config
+) -> None:
+    """At whatever step it fails, nothing has been sent and the next try sends it."""
+    config.files_dir.mkdir(parents=True)
+    (config.files_dir / "x").write_bytes(b"x")
+    connector, message = connect(), outgoing("", media=(Media("x", "x.txt"),))
+    slack.fail_next(method, 500)
+    with pytest.raises(TemporaryError):
+        await connector.send(message)
+    assert slack.posts(DIRECT) == []
+    await connector.send(message)
+    assert len(slack.posts(DIRECT)) == 1
 
 
 async def test_refused_blocks_become_numbered_lines(slack: SlackServer, connect: Connect) -> None:

@@ -23,7 +23,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import cards
 from bot.canned import CannedReply
 from bot.config import Settings
-from bot.contracts import AgentSpace, Connector, Media, Note, PermanentError, Room, RoomView, TemporaryError
+from bot.contracts import AgentSpace, ChatMoved, Connector, Media, Note, PermanentError, Room, RoomView, TemporaryError
+from bot.inbox import move_chat
 from bot.pace import Pace, backoff
 from bot.services import rooms
 from bot.storage import Database, clean, insert_ignore, now, wait
@@ -212,6 +213,9 @@ class RoomKeeper:
                 try:
                     async with asyncio.timeout(CALL_SECONDS):
                         result = await step.call()
+                except ChatMoved as error:
+                    await self._moved(room_id, error.chat)
+                    continue
                 except PermanentError as error:
                     # It cannot be shown there, now or later: the rest goes on without it.
                     log.warning("something could not be shown in room %d: %s", room_id, error)
@@ -222,6 +226,12 @@ class RoomKeeper:
             await self._put_off(room_id, error)
         else:
             await self._release(room_id)
+
+    async def _moved(self, room_id: int, chat: str) -> None:
+        """The agents' group has another id: for this room and all others."""
+        async with self._database.begin() as session:
+            row = await session.get_one(RoomRow, room_id)
+            await move_chat(session, row.channel, row.chat, clean(chat)[:120])
 
     async def _lease(self, room_id: int) -> bool:
         moment = now()

@@ -13,6 +13,12 @@ from bot.contracts import LinguadeskError, OutButton, PermanentError
 
 _AFTER_CJK = re.compile(r"[。！？；，、…]")
 _ZERO_WIDTH_JOINER = "\u200d"
+# An address ends at white space, or at punctuation of a script that is written without spaces.
+_URL = re.compile(r"(?:https?://|www\.)[^\s，。！？；：、…（）《》「」『』【】]+", re.IGNORECASE)
+# What is no word: white space, and characters of scripts that are written without spaces between words.
+_BETWEEN_WORDS = re.compile(
+    r"[\s\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]"
+)
 
 
 class TooLarge(LinguadeskError):
@@ -32,8 +38,8 @@ def utf16_length(text: str) -> int:
 def split(text: str, limit: int, cost: Callable[[str], int] = utf16_units) -> list[str]:
     """Cut a text into pieces of at most ``limit``, between lines if possible, else between words.
 
-    Only a single word longer than the limit is cut within, and then never within a character as
-    the reader sees it (an emoji with its skin colour, a letter with its accent).
+    Only a single word or web address longer than the limit is cut within, and then never within a
+    character as the reader sees it (an emoji with its skin colour, a letter with its accent).
 
     Args:
         text: what to cut.
@@ -51,7 +57,7 @@ def split(text: str, limit: int, cost: Callable[[str], int] = utf16_units) -> li
             size += cost(text[end])
             end += 1
         if end < len(text):
-            end = max(_place_to_cut(text, start, end), start + 1)
+            end = max(_before_word(text, start, _place_to_cut(text, start, end)), start + 1)
         if piece := text[start:end].strip():
             pieces.append(piece)
         start = end
@@ -70,6 +76,20 @@ def _place_to_cut(text: str, start: int, end: int) -> int:
     if late:
         return max(late)
     return spaces[-1] if spaces else _between_characters(text, start, end)
+
+
+def _before_word(text: str, start: int, cut: int) -> int:
+    """The cut, or the beginning of the word or web address that it would fall into, unless that is ``start``."""
+    for address in _URL.finditer(text, start, min(len(text), cut + 1)):
+        if address.start() < cut < address.end():
+            return address.start() if address.start() > start else cut
+    begin = cut
+    while begin > start and not _BETWEEN_WORDS.match(text[begin - 1]):
+        begin -= 1
+    while begin < cut and _extends(text[begin]):
+        begin += 1
+    within = begin < cut < len(text) and not _BETWEEN_WORDS.match(text[cut])
+    return begin if within and begin > start else cut
 
 
 def _between_characters(text: str, start: int, end: int) -> int:

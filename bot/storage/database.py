@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import traceback
+import weakref
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 NOTIFY_CHANNEL = "linguadesk"
 # How long SQLite waits for another process that writes.
 BUSY_SECONDS = 20.0
+CLOSE_SECONDS = 2.0
 PACKAGES = ("bot", "actions", "nlu", "connectors")
 # Classes of SQLSTATE that speak of the server and not of the statement: connection, transaction
 # rollback (a deadlock), resources, object state (a lock), operator intervention, system, internal.
@@ -137,6 +140,8 @@ class Database:
         self._engines = {self.engine, quick}
         self._writing = asyncio.Lock()
         self._listener: asyncio.Task[None] | None = None
+        # Those that aiosqlite works in.
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def _engine(self, options: dict[str, Any]) -> AsyncEngine:
         try:
@@ -147,6 +152,7 @@ class Database:
             ) from None
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _sqlite_settings)
+            event.listen(engine.sync_engine, "connect", self._remember_thread)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine
 
@@ -207,6 +213,13 @@ class Database:
             self._listener = None
         for engine in self._engines:
             await engine.dispose()
+        # One whose caller was cancelled may still be at its last statement, and would report to a loop
+        # that has ended.
+        for thread in list(self._threads):
+            await asyncio.to_thread(thread.join, CLOSE_SECONDS)
+
+    def _remember_thread(self, connection: Any, _record: Any) -> None:
+        self._threads.add(connection.driver_connection._thread)
 
     async def _listen(self) -> None:
         """Hold one connection that listens; after a loss, connect again. Pollers cover the gap."""

@@ -5,12 +5,14 @@ https://core.telegram.org/bots/api
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from bot.contracts import Address, Attachment, Inbound, OutButton, Outgoing
+from bot.contracts import Address, Inbound, Kind, OutButton, Outgoing
 from connectors.common import numbered, shorten, split, utf16_length
+from connectors.telegram.content import content_of, spoken
 
 MAX_TEXT = 4096
 MAX_CAPTION = 1024
@@ -18,69 +20,30 @@ MAX_CALLBACK_BYTES = 64
 MAX_BUTTONS = 100
 MAX_TITLE = 64
 
-ALLOWED_UPDATES = ("message", "callback_query")
+ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
 
 COMMANDS = {
     "start": "/greet",
     "help": "/ask_help",
-    "cancel": "/deny",
-    "language": "/change_language",
-    "human": "/talk_to_human",
     "orders": "/list_orders",
+    "human": "/talk_to_human",
+    "language": "/change_language",
+    "cancel": "/deny",
     "privacy": "/export_data",
 }
+# Those that a group's menu offers; Telegram's apps send them without the bot's name where it is the only bot.
+GROUP_COMMANDS = ("help", "human")
 
 _COMMAND = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{3,32}))?(?:\s|$)")
 _REFERENCE = re.compile(r"#(\d{1,18}):(\d{1,4})")
-# What a chat reports about itself; nobody said anything.
-_SERVICE = frozenset(
-    {
-        "new_chat_members",
-        "left_chat_member",
-        "new_chat_title",
-        "new_chat_photo",
-        "delete_chat_photo",
-        "group_chat_created",
-        "supergroup_chat_created",
-        "channel_chat_created",
-        "message_auto_delete_timer_changed",
-        "migrate_to_chat_id",
-        "migrate_from_chat_id",
-        "pinned_message",
-        "forum_topic_created",
-        "forum_topic_edited",
-        "forum_topic_closed",
-        "forum_topic_reopened",
-        "general_forum_topic_hidden",
-        "general_forum_topic_unhidden",
-        "write_access_allowed",
-        "video_chat_scheduled",
-        "video_chat_started",
-        "video_chat_ended",
-        "video_chat_participants_invited",
-        "boost_added",
-        "chat_background_set",
-        "proximity_alert_triggered",
-        "users_shared",
-        "chat_shared",
-        "connected_website",
-        "giveaway_created",
-        "giveaway",
-        "giveaway_winners",
-        "giveaway_completed",
-    }
-)
-_FILES = {
-    "document": ("document", "application/octet-stream", ""),
-    "voice": ("voice", "audio/ogg", "voice.ogg"),
-    "audio": ("audio", "audio/mpeg", "audio.mp3"),
-    "video": ("video", "video/mp4", "video.mp4"),
-    "video_note": ("video", "video/mp4", "video.mp4"),
-}
+# What a link https://t.me/<bot>?start=… can carry: at most 64 letters, digits, _ and -.
+_ORDER_LINK = re.compile(r"order_(?=.{1,58}$)([A-Za-z0-9][A-Za-z0-9_-]*)")
+_SURVEY_LINK = re.compile(r"survey_([0-9]{1,18})")
+_NOT_THERE = ("left", "kicked")
 
 
 def to_inbound(update: Mapping[str, Any], username: str = "") -> Inbound | None:
-    """What a customer said or pressed.
+    """What a customer said, pressed or did.
 
     Args:
         update: one update as Telegram sends it.
@@ -88,76 +51,152 @@ def to_inbound(update: Mapping[str, Any], username: str = "") -> Inbound | None:
             replies to it, is for the bot.
 
     Returns:
-        The event, or None for what the bot does not answer: edits, channel posts, other bots,
-        service messages, other people's talk in a group. A pressed button whose payload did not
-        fit has a reference as its payload, see :func:`reference`.
+        The event, or None for what the bot leaves alone: channel posts, other bots, service
+        messages, other people's talk and reactions in a group, a moving live location. A pressed
+        button whose payload did not fit has a reference as its payload, see :func:`reference`.
     """
     external_id = str(update["update_id"])
     if query := update.get("callback_query"):
         return _pressed(external_id, query)
-    message = update.get("message")
-    if not message or not _is_person(message.get("from")):
+    if message := update.get("message"):
+        return _moved(external_id, message) or _said(external_id, message, username, Kind.MESSAGE)
+    if message := update.get("edited_message"):
+        # A live location is edited every few seconds.
+        return None if "location" in message else _said(external_id, message, username, Kind.EDIT)
+    if reaction := update.get("message_reaction"):
+        return _reacted(external_id, reaction)
+    if change := update.get("my_chat_member"):
+        return _admitted(external_id, change)
+    return None
+
+
+def _said(external_id: str, message: Mapping[str, Any], username: str, kind: Kind) -> Inbound | None:
+    content = content_of(message)
+    if content is None or not is_person(message.get("from")) or message.get("is_automatic_forward"):
         return None
-    if not _SERVICE.isdisjoint(message):
-        return None
-    text, entities = message.get("text"), message.get("entities", ())
-    if text is None:
-        text, entities = message.get("caption", ""), message.get("caption_entities", ())
-    chat = message["chat"]
+    (text, entities), said = spoken(message), content.text
     command = _COMMAND.match(text)
-    if chat["type"] != "private":
+    if message["chat"]["type"] != "private":
         if not _is_for(message, text, entities, command, username):
             return None
-        text = _without_mention(text, entities, username)
+        said = _without_mention(text, entities, username) or ("" if text else said)
     elif command and command[2] and command[2].casefold() != username.casefold():
         command = None
     sender = message["from"]
     return Inbound(
         external_id=external_id,
-        address=_address(message, sender),
-        text=text or _said_otherwise(message),
-        payload=COMMANDS.get(command[1].lower(), "") if command else "",
-        attachments=_attachments(message),
-        locale=_locale(sender.get("language_code", "")),
-        name=_name(sender),
+        address=address_of(message, sender),
+        text=said,
+        payload=_meaning(command, text) if command else "",
+        attachments=content.attachments,
+        locale=locale_of(sender),
+        name=name_of(sender),
+        kind=kind,
+        message_id=str(message["message_id"]),
+        group=str(message.get("media_group_id", "")),
+        shown=content.shown,
     )
+
+
+def _meaning(command: re.Match[str], text: str) -> str:
+    """The payload that a command stands for, ``""`` for one that is not ours."""
+    name, argument = command[1].lower(), text[command.end() :].strip()
+    if name == "start" and (order := _ORDER_LINK.fullmatch(argument)):
+        return "/track_order" + json.dumps({"order_number": order[1]})
+    if name == "start" and (survey := _SURVEY_LINK.fullmatch(argument)):
+        return "/inform" + json.dumps({"survey": survey[1]})
+    return COMMANDS.get(name, "")
 
 
 def _pressed(external_id: str, query: Mapping[str, Any]) -> Inbound | None:
     message, sender = query.get("message"), query["from"]
-    if not message or not _is_person(sender) or not query.get("data"):
+    if not message or not is_person(sender) or not query.get("data"):
         return None
-    title = ""
-    for row in message.get("reply_markup", {}).get("inline_keyboard", ()):
-        for button in row:
-            if button.get("callback_data") == query["data"]:
-                title = button["text"]
     return Inbound(
         external_id=external_id,
-        address=_address(message, sender),
-        text=title,
+        address=address_of(message, sender),
+        text=pressed_title(query),
         payload=query["data"],
-        locale=_locale(sender.get("language_code", "")),
-        name=_name(sender),
+        locale=locale_of(sender),
+        name=name_of(sender),
     )
 
 
-def _is_person(sender: Mapping[str, Any] | None) -> bool:
+def pressed_title(query: Mapping[str, Any]) -> str:
+    """What stands on the button that was pressed; ``""`` where its message is not at hand any more."""
+    title = ""
+    for row in (query.get("message") or {}).get("reply_markup", {}).get("inline_keyboard", ()):
+        for button in row:
+            if button.get("callback_data") == query.get("data"):
+                title = button["text"]
+    return title
+
+
+def _reacted(external_id: str, reaction: Mapping[str, Any]) -> Inbound | None:
+    sender = reaction.get("user")
+    if not is_person(sender) or sender is None or reaction["chat"]["type"] != "private":
+        return None
+    # A custom emoji has no character of its own, a paid one is always a star.
+    signs = [item.get("emoji", "⭐" if item["type"] == "paid" else "❔") for item in reaction["new_reaction"]]
+    return Inbound(
+        external_id=external_id,
+        address=address_of(reaction, sender),
+        text="".join(signs),
+        locale=locale_of(sender),
+        name=name_of(sender),
+        kind=Kind.REACTION,
+        message_id=str(reaction["message_id"]),
+    )
+
+
+def _admitted(external_id: str, change: Mapping[str, Any]) -> Inbound | None:
+    """The bot was let in or shut out: blocked and unblocked by a person, added to a group."""
+    sender = change["from"]
+    before, after = change["old_chat_member"]["status"], change["new_chat_member"]["status"]
+    if not is_person(sender) or before == after:
+        return None
+    if change["chat"]["type"] == "private":
+        kind = Kind.BLOCKED if after == "kicked" else Kind.UNBLOCKED
+    elif change["chat"]["type"] != "channel" and before in _NOT_THERE and after not in _NOT_THERE:
+        kind = Kind.JOINED
+    else:
+        return None
+    return Inbound(
+        external_id=external_id,
+        address=address_of(change, sender),
+        locale=locale_of(sender),
+        name=name_of(sender),
+        kind=kind,
+    )
+
+
+def _moved(external_id: str, message: Mapping[str, Any]) -> Inbound | None:
+    """A group has become a supergroup, which has another id."""
+    if not (chat := message.get("migrate_to_chat_id")):
+        return None
+    sender = message.get("from") or {"id": ""}
+    return Inbound(external_id, address_of(message, sender), str(chat), kind=Kind.MOVED)
+
+
+def is_person(sender: Mapping[str, Any] | None) -> bool:
+    """Whether somebody wrote, and no bot, channel or anonymous administrator."""
     return sender is not None and not sender.get("is_bot", False)
 
 
-def _address(message: Mapping[str, Any], sender: Mapping[str, Any]) -> Address:
+def address_of(message: Mapping[str, Any], sender: Mapping[str, Any]) -> Address:
+    """The conversation that a message belongs to."""
     thread = str(message.get("message_thread_id", "")) if message.get("is_topic_message") else ""
     return Address("telegram", str(message["chat"]["id"]), str(sender["id"]), thread)
 
 
-def _name(sender: Mapping[str, Any]) -> str:
+def name_of(sender: Mapping[str, Any]) -> str:
+    """First and last name."""
     return " ".join(filter(None, (sender.get("first_name"), sender.get("last_name"))))
 
 
-def _locale(code: str) -> str:
+def locale_of(sender: Mapping[str, Any]) -> str:
     """``zh-hans`` as ``zh-Hans``, ``pt-br`` as ``pt-BR``: BCP 47's way of writing."""
-    language, *rest = code.split("-")
+    language, *rest = sender.get("language_code", "").split("-")
     return "-".join([language.lower(), *(part.title() if len(part) == 4 else part.upper() for part in rest)])
 
 
@@ -178,6 +217,8 @@ def _is_for(message: Mapping[str, Any], text: str, entities: Any, command: re.Ma
         return False
     if command and command[2]:
         return command[2].casefold() == username.casefold()
+    if command and command[1].lower() in GROUP_COMMANDS:
+        return True
     replied = message.get("reply_to_message", {}).get("from", {})
     return replied.get("username", "").casefold() == username.casefold() or bool(_mentions(text, entities, username))
 
@@ -190,33 +231,6 @@ def _without_mention(text: str, entities: Any, username: str) -> str:
     return wide.decode("utf-16-le").strip()
 
 
-def _said_otherwise(message: Mapping[str, Any]) -> str:
-    """What a message without text says: a sticker's emoji, a shared contact's number."""
-    if sticker := message.get("sticker"):
-        return str(sticker.get("emoji", ""))
-    if contact := message.get("contact"):
-        number = str(contact.get("phone_number", ""))
-        return number if not number or number.startswith("+") else f"+{number}"
-    return ""
-
-
-def _attachments(message: Mapping[str, Any]) -> tuple[Attachment, ...]:
-    if photos := message.get("photo"):
-        largest = max(photos, key=lambda size: (size["width"] * size["height"], size.get("file_size", 0)))
-        return (Attachment("photo", largest["file_id"], "photo.jpg", "image/jpeg", largest.get("file_size", 0)),)
-    for key, (kind, mime, name) in _FILES.items():
-        if file := message.get(key):
-            attachment = Attachment(
-                kind,
-                file["file_id"],
-                file.get("file_name", name),
-                file.get("mime_type", mime),
-                file.get("file_size", 0),
-            )
-            return (attachment,)
-    return ()
-
-
 def reference(payload: str) -> tuple[int, int] | None:
     """The outbox id and the choice's index that a button's data stands for; None if it is the payload itself."""
     match = _REFERENCE.fullmatch(payload)
@@ -224,7 +238,7 @@ def reference(payload: str) -> tuple[int, int] | None:
 
 
 def to_payload(message: Outgoing) -> list[dict[str, Any]]:
-    """The method calls that deliver a message, in order: ``{"method": …, "params": …}``.
+    """The method calls that deliver a message, in order: ``{"method": …, "params": …}``, one a part.
 
     A ``document`` is given by its path below the files folder and its ``filename``.
     """
@@ -245,24 +259,37 @@ def to_payload(message: Outgoing) -> list[dict[str, Any]]:
         calls.append(document)
     if calls and message.choices:
         calls[-1]["params"]["reply_markup"] = {"inline_keyboard": _keyboard(message)}
+    if calls and is_group(message.address.chat) and message.reply_to.isdecimal():
+        answered = {"message_id": int(message.reply_to), "allow_sending_without_reply": True}
+        calls[0]["params"]["reply_parameters"] = answered
     return calls
 
 
-def _call(message: Outgoing, method: str, **params: Any) -> dict[str, Any]:
-    chat = message.address.chat
+def is_group(chat: str) -> bool:
+    """Whether a chat's id is a group's: Telegram gives those below zero."""
+    return chat.startswith("-")
+
+
+def place(chat: str, thread: str = "") -> dict[str, Any]:
+    """The parameters that say where a message goes."""
     common: dict[str, Any] = {"chat_id": int(chat) if chat.lstrip("-").isdecimal() else chat}
-    if message.address.thread.isdecimal():
-        common["message_thread_id"] = int(message.address.thread)
-    return {"method": method, "params": common | params}
+    return common | ({"message_thread_id": int(thread)} if thread.isdecimal() else {})
+
+
+def _call(message: Outgoing, method: str, **params: Any) -> dict[str, Any]:
+    return {"method": method, "params": place(message.address.chat, message.address.thread) | params}
+
+
+def rows(buttons: list[dict[str, str]]) -> list[list[dict[str, str]]]:
+    """A keyboard: short titles side by side, longer ones below each other."""
+    longest = max((utf16_length(button["text"]) for button in buttons), default=0)
+    width = 5 if longest <= 4 else 2 if longest <= 14 else 1
+    return [buttons[start : start + width] for start in range(0, len(buttons), width)]
 
 
 def _keyboard(message: Outgoing) -> list[list[dict[str, str]]]:
-    """The choices in rows: short titles side by side, longer ones below each other."""
     choices = message.choices[:MAX_BUTTONS]
-    longest = max(utf16_length(button.title) for button in choices)
-    width = 5 if longest <= 4 else 2 if longest <= 14 else 1
-    buttons = [_button(message.id, index, button) for index, button in enumerate(choices)]
-    return [buttons[start : start + width] for start in range(0, len(buttons), width)]
+    return rows([_button(message.id, index, button) for index, button in enumerate(choices)])
 
 
 def _button(outbox_id: int, index: int, button: OutButton) -> dict[str, str]:

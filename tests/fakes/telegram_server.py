@@ -2,69 +2,43 @@
 
 ``async with TelegramServer() as server:`` then ``server.env`` is the environment for the connector,
 ``await server.user_says(chat, text)`` is a customer writing, and ``await server.wait_for(chat, n)``
-gives what the bot has said in the chat once it has said ``n`` messages.
+gives what the bot has said in the chat once it has said ``n`` messages. ``server.forum(chat)`` is a
+group with topics, in which ``agent_says`` and ``agent_presses``. ``server.limited = True`` makes the
+server as strict as Telegram is about the number of messages.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
 
-TOKEN = "123456789:AAFakeTokenForTheLoopbackServer-0000"
-USERNAME = "linguadesk_bot"
+from tests.fakes.telegram_objects import (
+    GIFTS,
+    RIGHTS,
+    Call,
+    Failure,
+    Pace,
+    Sent,
+    Topic,
+    chat_object,
+    params_of,
+    person,
+    refusal,
+)
+from tests.fakes.telegram_people import People
+
 WEBHOOK_SECRET = "loopback-secret"
 WEBHOOK_RETRY_SECONDS = 0.05
-NUMBERS = {"chat_id", "message_id", "message_thread_id", "offset", "limit", "timeout"}
 
 
-@dataclass(slots=True)
-class Sent:
-    """A message of the bot as the chat shows it now."""
-
-    chat: int
-    message_id: int
-    text: str
-    keyboard: list[list[dict[str, Any]]] = field(default_factory=list)
-    thread: int | None = None
-    filename: str = ""
-    document: bytes = b""
-
-    @property
-    def buttons(self) -> list[str]:
-        """The titles of the buttons that can be pressed now."""
-        return [button["text"] for row in self.keyboard for button in row]
-
-
-@dataclass(slots=True)
-class Call:
-    """A request that arrived, with its parameters read from JSON where they are JSON."""
-
-    method: str
-    params: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Failure:
-    """What happens instead of an answer: a status, or 0 for a cut connection."""
-
-    status: int
-    description: str
-    retry_after: int | None = None
-    after: bool = False
-    delay: float = 0.0
-    body: str | None = None
-
-
-class TelegramServer:
+class TelegramServer(People):
     """One bot's Bot API server.
 
     Args:
@@ -72,19 +46,25 @@ class TelegramServer:
     """
 
     def __init__(self, poll_seconds: float = 0.5) -> None:
-        self.token = TOKEN
+        super().__init__()
         self.url = ""
         self.calls: list[Call] = []
         self.answered: list[str] = []
         self.webhook: dict[str, Any] = {}
+        # What the operator has clicked: fields of getMe, of getWebhookInfo, of the bot in the forums, of chats.
+        self.me: dict[str, Any] = {"can_join_groups": True, "can_read_all_group_messages": False}
+        self.webhook_info: dict[str, Any] = {}
+        self.member: dict[str, Any] = {"status": "administrator", "can_manage_topics": True}
+        self.chat_fields: dict[str, Any] = {}
+        self.commands: dict[tuple[str, str], list[dict[str, str]]] = {}
+        self.limited = False
+        self.refused = 0
         self._poll_seconds = poll_seconds
         self._updates: list[dict[str, Any]] = []
-        self._next = {"update": 700_000_001, "message": 1, "query": 1}
-        self._sent: dict[int, list[Sent]] = defaultdict(list)
-        self._files: dict[str, tuple[str, bytes]] = {}
         self._failures: dict[str, list[Failure | None]] = defaultdict(list)
         self._changed = asyncio.Event()
         self._polls = 0
+        self._pace = Pace()
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
 
@@ -116,76 +96,6 @@ class TelegramServer:
     def webhook_env(self, public_url: str) -> dict[str, str]:
         """The environment with which the connector has this server call ``public_url``."""
         return self.env | {"TELEGRAM_WEBHOOK_URL": public_url, "TELEGRAM_WEBHOOK_SECRET": WEBHOOK_SECRET}
-
-    # What people do
-
-    async def user_says(
-        self, chat: int, text: str, *, language_code: str = "en", name: str = "Ana", **message: Any
-    ) -> dict[str, Any]:
-        """A person writes; ``message`` are further fields of the message. The update that leaves."""
-        entities: list[dict[str, Any]] = []
-        if text.startswith("/"):
-            entities.append({"type": "bot_command", "offset": 0, "length": len(text.split()[0])})
-        fields: dict[str, Any] = {"text": text} if text else {}
-        if entities:
-            fields["entities"] = entities
-        return await self.update(message=self._message(chat, language_code, name, fields | message))
-
-    async def user_sends_file(
-        self, chat: int, data: bytes, *, filename: str = "box.jpg", mime: str = "image/jpeg", caption: str = ""
-    ) -> dict[str, Any]:
-        """A person sends a photo (``image/…``) or a document."""
-        file_id = f"AgACAgQ{len(self._files):04d}"
-        photo = mime.startswith("image/")
-        self._files[file_id] = (f"{'photos' if photo else 'documents'}/{filename}", data)
-        size = {"file_id": file_id, "file_unique_id": f"u{file_id}", "file_size": len(data)}
-        small = size | {"file_id": f"small-{file_id}", "width": 90, "height": 67, "file_size": 1}
-        fields: dict[str, Any] = {"document": size | {"file_name": filename, "mime_type": mime}}
-        if photo:
-            fields = {"photo": [small, size | {"width": 1280, "height": 960}]}
-        if caption:
-            fields["caption"] = caption
-        return await self.update(message=self._message(chat, "en", "Ana", fields))
-
-    async def user_presses(self, chat: int, title: str, *, language_code: str = "en") -> dict[str, Any]:
-        """A person presses the newest button with this title that is still there.
-
-        Raises:
-            AssertionError: there is none.
-        """
-        for sent in reversed(self._sent[chat]):
-            for button in (button for row in sent.keyboard for button in row):
-                if button["text"] == title:
-                    return await self.press(chat, sent, button, language_code)
-        shown = [sent.buttons for sent in self._sent[chat]]
-        raise AssertionError(f"no button {title!r} in chat {chat}; there are {shown}")
-
-    async def press(self, chat: int, sent: Sent, button: dict[str, Any], language_code: str = "en") -> dict[str, Any]:
-        """A person presses this button, even if it is not shown any more."""
-        message = {
-            "message_id": sent.message_id,
-            "from": self._me(),
-            "chat": _chat(chat, "Ana"),
-            "date": int(time.time()),
-            "text": sent.text,
-            "reply_markup": {"inline_keyboard": sent.keyboard or [[button]]},
-        }
-        number = self._take("query")
-        return await self.update(
-            callback_query={
-                "id": f"43824{number}",
-                "from": _person(chat, language_code, "Ana"),
-                "message": message,
-                "chat_instance": "-3571862917344170126",
-                "data": button["callback_data"],
-            }
-        )
-
-    async def update(self, **content: Any) -> dict[str, Any]:
-        """Any update; Telegram sends it by webhook if one is set, else keeps it for polling."""
-        update = {"update_id": self._take("update")} | content
-        self.deliver(update)
-        return update
 
     def deliver(self, update: dict[str, Any]) -> None:
         """Send an update as it is, for a second time if need be."""
@@ -245,6 +155,7 @@ class TelegramServer:
         after: bool = False,
         delay: float = 0.0,
         body: str | None = None,
+        moved_to: int | None = None,
     ) -> None:
         """Let the next requests of a method fail.
 
@@ -258,6 +169,7 @@ class TelegramServer:
             after: do what was asked first, and fail only then.
             delay: seconds before it fails.
             body: an answer that is not the Bot API's.
+            moved_to: the id of the supergroup that the group has become.
         """
         words = description or {
             401: "Unauthorized",
@@ -268,7 +180,9 @@ class TelegramServer:
             502: "Bad Gateway",
         }.get(status, "Bad Request")
         self._failures[method] += [None] * skip
-        self._failures[method] += [Failure(status, words, retry_after, after, delay, body) for _ in range(times)]
+        self._failures[method] += [
+            Failure(status, words, retry_after, after, delay, body, moved_to) for _ in range(times)
+        ]
         self._wake()
 
     def failing(self, method: str) -> bool:
@@ -281,24 +195,8 @@ class TelegramServer:
 
     # The server
 
-    def _take(self, what: str) -> int:
-        self._next[what] += 1
-        return self._next[what] - 1
-
     def _wake(self) -> None:
         self._changed.set()
-
-    def _me(self) -> dict[str, Any]:
-        return {"id": int(self.token.split(":")[0]), "is_bot": True, "first_name": "Linguadesk", "username": USERNAME}
-
-    def _message(self, chat: int, language_code: str, name: str, fields: dict[str, Any]) -> dict[str, Any]:
-        common = {
-            "message_id": self._take("message"),
-            "from": _person(abs(chat), language_code, name),
-            "chat": _chat(chat, name),
-            "date": int(time.time()),
-        }
-        return common | fields
 
     async def _call_webhook(self, update: dict[str, Any]) -> None:
         async with aiohttp.ClientSession() as session:
@@ -311,16 +209,19 @@ class TelegramServer:
                 await asyncio.sleep(WEBHOOK_RETRY_SECONDS)
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
-        method, params = request.match_info["method"], await _params(request)
+        method, params = request.match_info["method"], await params_of(request)
         self.calls.append(Call(method, params))
         try:
             if request.match_info["token"] != self.token:
-                return _refusal(Failure(401, "Unauthorized"))
+                return refusal(Failure(401, "Unauthorized"))
             failures = self._failures[method]
             failure = failures.pop(0) if failures else None
             if failure is not None and not failure.after:
                 return await self._fail(request, failure)
-            result = await getattr(self, f"_do_{method}", self._unknown)(params)
+            try:
+                result = await getattr(self, f"_do_{method}", self._unknown)(params)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                result = refusal(Failure(400, f"Bad Request: can't parse a parameter: {error!r}"))
             if failure is not None:
                 return await self._fail(request, failure)
             return result if isinstance(result, web.Response) else web.json_response({"ok": True, "result": result})
@@ -333,17 +234,13 @@ class TelegramServer:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response()
-        return _refusal(failure)
+        return refusal(failure)
 
     async def _unknown(self, _params: dict[str, Any]) -> Any:
-        return _refusal(Failure(404, "Not Found"))
+        return refusal(Failure(404, "Not Found"))
 
     async def _do_getMe(self, _params: dict[str, Any]) -> Any:
-        return self._me() | {
-            "can_join_groups": True,
-            "can_read_all_group_messages": False,
-            "supports_inline_queries": False,
-        }
+        return self._me() | {"supports_inline_queries": False} | self.me
 
     async def _do_setWebhook(self, params: dict[str, Any]) -> Any:
         self.webhook = params
@@ -361,8 +258,10 @@ class TelegramServer:
     async def _do_getUpdates(self, params: dict[str, Any]) -> Any:
         if self.webhook.get("url"):
             words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook first"
-            return _refusal(Failure(409, words))
-        offset = params.get("offset", 0)
+            return refusal(Failure(409, words))
+        offset, allowed = params.get("offset", 0), params.get("allowed_updates")
+        if allowed:
+            self._updates = [update for update in self._updates if not set(allowed).isdisjoint(update)]
         self._updates = [update for update in self._updates if update["update_id"] >= offset]
         self._wake()
         self._polls += 1
@@ -371,59 +270,156 @@ class TelegramServer:
         while not self._updates and time.monotonic() < deadline and not self._failures["getUpdates"]:
             await asyncio.sleep(0.005)
             if self._polls != mine:
-                return _refusal(Failure(409, "Conflict: terminated by other getUpdates request"))
+                return refusal(Failure(409, "Conflict: terminated by other getUpdates request"))
         return self._updates[: params.get("limit", 100)]
 
     async def _do_sendMessage(self, params: dict[str, Any]) -> Any:
         text = params.get("text", "")
         if not text.strip():
-            return _refusal(Failure(400, "Bad Request: message text is empty"))
+            return refusal(Failure(400, "Bad Request: message text is empty"))
         if len(text.encode("utf-16-le")) // 2 > 4096:
-            return _refusal(Failure(400, "Bad Request: message is too long"))
+            return refusal(Failure(400, "Bad Request: message is too long"))
         return self._store(params, text)
 
     async def _do_sendDocument(self, params: dict[str, Any]) -> Any:
-        filename, data = params["document"]
-        if len(params.get("caption", "").encode("utf-16-le")) // 2 > 1024:
-            return _refusal(Failure(400, "Bad Request: message caption is too long"))
-        return self._store(params, params.get("caption", ""), filename, data)
+        return self._file_sent(params, "document")
 
-    def _store(self, params: dict[str, Any], text: str, filename: str = "", data: bytes = b"") -> Any:
+    async def _do_sendPhoto(self, params: dict[str, Any]) -> Any:
+        return self._file_sent(params, "photo")
+
+    async def _do_sendMediaGroup(self, params: dict[str, Any]) -> Any:
+        if not 2 <= len(params["media"]) <= 10:
+            return refusal(Failure(400, "Bad Request: wrong number of media"))
+        sent = []
+        for item in params["media"]:
+            one = {key: value for key, value in params.items() if key in {"chat_id", "message_thread_id"}}
+            one |= {key: value for key, value in item.items() if key in {"caption", "caption_entities"}}
+            one[item["type"]] = params[item["media"].removeprefix("attach://")]
+            sent.append(self._file_sent(one, item["type"]))
+        return sent
+
+    def _file_sent(self, params: dict[str, Any], kind: str) -> Any:
+        filename, data = params[kind]
+        params = {key: value for key, value in params.items() if key != kind}
+        if len(params.get("caption", "").encode("utf-16-le")) // 2 > 1024:
+            return refusal(Failure(400, "Bad Request: message caption is too long"))
+        return self._store(params, params.get("caption", ""), filename, data, kind)
+
+    def _store(self, params: dict[str, Any], text: str, filename: str = "", data: bytes = b"", kind: str = "") -> Any:
+        chat, thread = params["chat_id"], params.get("message_thread_id")
         keyboard = (params.get("reply_markup") or {}).get("inline_keyboard", [])
+        if problem := self._problem(params, text, keyboard):
+            return refusal(problem)
+        if self.limited and (wait := self._pace.wait(chat)):
+            self.refused += 1
+            return refusal(Failure(429, f"Too Many Requests: retry after {wait}", wait))
+        sent = Sent(chat, self._take("message"), text, keyboard, thread, filename, data, params)
+        self._sent[chat].append(sent)
+        message = {key: value for key, value in self._shown(sent).items() if key not in {"text", "entities"}}
+        file = {"file_id": "BQAC1", "file_unique_id": "u1", "file_size": len(data)}
+        if kind == "document":
+            return message | {"document": file | {"file_name": filename}, "caption": text}
+        if kind == "photo":
+            return message | {"photo": [file | {"width": 10, "height": 10}], "caption": text}
+        return message | {"text": text}
+
+    def _problem(self, params: dict[str, Any], text: str, keyboard: Any) -> Failure | None:
+        """What Telegram would find wrong with a message or a card."""
+        chat, thread = params["chat_id"], params.get("message_thread_id")
+        if thread is not None and chat in self.forums and thread not in self.forums[chat]:
+            return Failure(400, "Bad Request: message thread not found")
         for button in (button for row in keyboard for button in row):
             if not 1 <= len(button.get("callback_data", "").encode()) <= 64:
-                return _refusal(Failure(400, "Bad Request: BUTTON_DATA_INVALID"))
-        chat = params["chat_id"]
-        sent = Sent(chat, self._take("message"), text, keyboard, params.get("message_thread_id"), filename, data)
-        self._sent[chat].append(sent)
-        message: dict[str, Any] = {
-            "message_id": sent.message_id,
-            "from": self._me(),
-            "chat": _chat(chat, "Ana"),
-            "date": int(time.time()),
-        }
-        if filename:
-            document = {"file_id": "BQAC1", "file_unique_id": "u1", "file_name": filename, "file_size": len(data)}
-            return message | {"document": document, "caption": text}
-        return message | {"text": text}
+                return Failure(400, "Bad Request: BUTTON_DATA_INVALID")
+        length = len(text.encode("utf-16-le")) // 2
+        for entity in params.get("entities") or params.get("caption_entities") or []:
+            if entity["length"] < 1 or entity["offset"] + entity["length"] > length:
+                return Failure(400, "Bad Request: entity is out of the text")
+        return None
 
     async def _do_answerCallbackQuery(self, params: dict[str, Any]) -> Any:
         self.answered.append(params["callback_query_id"])
         return True
 
     async def _do_editMessageReplyMarkup(self, params: dict[str, Any]) -> Any:
+        return self._edit(params, None)
+
+    async def _do_editMessageText(self, params: dict[str, Any]) -> Any:
+        if len(params["text"].encode("utf-16-le")) // 2 > 4096:
+            return refusal(Failure(400, "Bad Request: MESSAGE_TOO_LONG"))
+        return self._edit(params, params["text"])
+
+    def _edit(self, params: dict[str, Any], text: str | None) -> Any:
+        keyboard = (params.get("reply_markup") or {}).get("inline_keyboard", [])
         for sent in self._sent[params["chat_id"]]:
-            if sent.message_id == params["message_id"]:
-                if not sent.keyboard and not params.get("reply_markup"):
-                    return _refusal(Failure(400, "Bad Request: message is not modified"))
-                sent.keyboard = (params.get("reply_markup") or {}).get("inline_keyboard", [])
-                return True
-        return _refusal(Failure(400, "Bad Request: message to edit not found"))
+            if sent.message_id != params["message_id"]:
+                continue
+            if sent.thread is not None and sent.chat in self.forums and sent.thread not in self.forums[sent.chat]:
+                break
+            if problem := self._problem(params, sent.text if text is None else text, keyboard):
+                return refusal(problem)
+            if keyboard == sent.keyboard and text in {None, sent.text}:
+                return refusal(Failure(400, "Bad Request: message is not modified"))
+            sent.keyboard, sent.params = keyboard, params
+            sent.text = sent.text if text is None else text
+            return self._shown(sent)
+        return refusal(Failure(400, "Bad Request: message to edit not found"))
+
+    async def _do_createForumTopic(self, params: dict[str, Any]) -> Any:
+        if params["chat_id"] not in self.forums:
+            return refusal(Failure(400, "Bad Request: the chat is not a forum"))
+        if not 1 <= len(params["name"]) <= 128:
+            return refusal(Failure(400, "Bad Request: TOPIC_TITLE_INVALID"))
+        if not self.member.get("can_manage_topics"):
+            return refusal(Failure(400, "Bad Request: not enough rights to create a topic"))
+        thread = self._take("message")
+        self.forums[params["chat_id"]][thread] = Topic(params["name"])
+        return {"message_thread_id": thread, "name": params["name"], "icon_color": 7322096}
+
+    async def _do_closeForumTopic(self, params: dict[str, Any]) -> Any:
+        topic = self.forums[params["chat_id"]].get(params["message_thread_id"])
+        if topic is None:
+            return refusal(Failure(400, "Bad Request: message thread not found"))
+        if topic.closed:
+            return refusal(Failure(400, "Bad Request: TOPIC_NOT_MODIFIED"))
+        topic.closed = True
+        return True
+
+    async def _do_getChat(self, params: dict[str, Any]) -> Any:
+        if (chat := params["chat_id"]) not in self.forums and chat not in self._sent:
+            return refusal(Failure(400, "Bad Request: chat not found"))
+        details = {"accent_color_id": 1, "max_reaction_count": 11, "accepted_gift_types": dict.fromkeys(GIFTS, False)}
+        return chat_object(chat) | details | ({"is_forum": True} if chat in self.forums else {}) | self.chat_fields
+
+    async def _do_getChatMember(self, params: dict[str, Any]) -> Any:
+        user = self._me() if params["user_id"] == self._me()["id"] else person(params["user_id"])
+        rights = dict.fromkeys(RIGHTS, True) if self.member["status"] == "administrator" else {}
+        return {"user": user} | rights | self.member
+
+    async def _do_getWebhookInfo(self, _params: dict[str, Any]) -> Any:
+        info = {"url": self.webhook.get("url", ""), "has_custom_certificate": False}
+        return info | {"pending_update_count": len(self._updates)} | self.webhook_info
+
+    async def _do_setMyCommands(self, params: dict[str, Any]) -> Any:
+        for command in params["commands"]:
+            if not (1 <= len(command["command"]) <= 32 and 1 <= len(command["description"]) <= 256):
+                return refusal(Failure(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID"))
+        if len(params.get("language_code", "xx")) != 2:
+            return refusal(Failure(400, "Bad Request: LANG_CODE_INVALID"))
+        self.commands[_menu(params)] = params["commands"]
+        return True
+
+    async def _do_deleteMyCommands(self, params: dict[str, Any]) -> Any:
+        self.commands.pop(_menu(params), None)
+        return True
+
+    async def _do_sendChatAction(self, params: dict[str, Any]) -> Any:
+        return params["action"] == "typing"
 
     async def _do_getFile(self, params: dict[str, Any]) -> Any:
         found = self._files.get(params["file_id"])
         if found is None:
-            return _refusal(Failure(400, "Bad Request: wrong file_id or the file is temporarily unavailable"))
+            return refusal(Failure(400, "Bad Request: wrong file_id or the file is temporarily unavailable"))
         path, data = found
         return {"file_id": params["file_id"], "file_unique_id": "u", "file_size": len(data), "file_path": path}
 
@@ -431,42 +427,9 @@ class TelegramServer:
         for path, data in self._files.values():
             if path == request.match_info["path"] and request.match_info["token"] == self.token:
                 return web.Response(body=data)
-        return _refusal(Failure(404, "Not Found"))
+        return refusal(Failure(404, "Not Found"))
 
 
-def _person(user: int, language_code: str, name: str) -> dict[str, Any]:
-    person = {"id": user, "is_bot": False, "first_name": name, "last_name": "Torres", "username": f"user{user}"}
-    return person | ({"language_code": language_code} if language_code else {})
-
-
-def _chat(chat: int, name: str) -> dict[str, Any]:
-    if chat < 0:
-        return {"id": chat, "title": "Customers", "type": "supergroup"}
-    return {"id": chat, "first_name": name, "last_name": "Torres", "username": f"user{chat}", "type": "private"}
-
-
-async def _params(request: web.Request) -> dict[str, Any]:
-    """A request's parameters, from the query, a form, multipart or JSON, as the Bot API takes them."""
-    params: dict[str, Any] = dict(request.query)
-    if request.content_type == "application/json":
-        params |= await request.json()
-    elif request.can_read_body:
-        for key, value in (await request.post()).items():
-            params[key] = (value.filename, value.file.read()) if isinstance(value, web.FileField) else value
-    for key, value in params.items():
-        if isinstance(value, str) and (key in NUMBERS or value[:1] in "[{" or value in {"true", "false"}):
-            with contextlib.suppress(ValueError):
-                params[key] = json.loads(value) if key not in {"text", "caption"} else value
-    document = params.get("document")
-    if isinstance(document, str) and document.startswith("attach://"):
-        params["document"] = params.pop(document.removeprefix("attach://"))
-    return params
-
-
-def _refusal(failure: Failure) -> web.Response:
-    if failure.body is not None:
-        return web.Response(status=failure.status, text=failure.body, content_type="text/html")
-    body: dict[str, Any] = {"ok": False, "error_code": failure.status, "description": failure.description}
-    if failure.retry_after is not None:
-        body["parameters"] = {"retry_after": failure.retry_after}
-    return web.json_response(body, status=failure.status)
+def _menu(params: dict[str, Any]) -> tuple[str, str]:
+    scope = params.get("scope", {"type": "default"})
+    return f"{scope['type']}{scope.get('chat_id', '')}", params.get("language_code", "")

@@ -16,6 +16,7 @@ from bot.contracts import (
     Author,
     Connector,
     Inbound,
+    Kind,
     LinguadeskError,
     OutButton,
     Outgoing,
@@ -26,8 +27,9 @@ from bot.storage import Database, StorageError
 from bot.storage.models import Conversation
 from bot.texts import Rendered
 from connectors.telegram.client import TelegramConnector
+from connectors.telegram.convert import ALLOWED_UPDATES
 from tests.connectors.inboxes import Gate, stored, stored_count
-from tests.connectors.telegram.conftest import Connect
+from tests.connectors.telegram.conftest import Connect, Noting
 from tests.fakes.serving import serving
 from tests.fakes.telegram_server import WEBHOOK_SECRET, TelegramServer
 
@@ -62,7 +64,7 @@ async def test_what_a_person_writes_arrives(
         ("/orders", "/list_orders"),
     ]
     assert events[0].locale == "es"
-    assert telegram.calls_of("getUpdates")[0]["allowed_updates"] == ["message", "callback_query"]
+    assert telegram.calls_of("getUpdates")[0]["allowed_updates"] == list(ALLOWED_UPDATES)
     assert telegram.calls_of("deleteWebhook") == [{}] or telegram.calls_of("deleteWebhook") == [
         {"drop_pending_updates": False}
     ]
@@ -127,6 +129,70 @@ async def test_a_restart_neither_loses_nor_repeats(
     await connect().start(accept)
     await telegram.until(lambda: not telegram.pending)
     assert [event.text for event in await stored(database)] == ["lost?", "second"]
+
+
+async def test_an_edit_survives_a_restart_and_counts_once(
+    telegram: TelegramServer, connect: Connect, accept: Acceptor, database: Database
+) -> None:
+    """What was changed while nobody listened arrives with the next start, and a repeat changes nothing."""
+    first = connect()
+    await first.start(accept)
+    update = await telegram.user_says(CHAT, "order 100234")
+    await telegram.until(lambda: not telegram.pending)
+    await first.stop()
+    edited = await telegram.user_edits(update, "order 100235")
+    telegram.deliver(edited)
+    await connect().start(accept)
+    await telegram.until(lambda: not telegram.pending)
+    events = await stored(database)
+    assert [(event.kind, event.text) for event in events] == [
+        (Kind.MESSAGE, "order 100235"),
+        (Kind.EDIT, "order 100235"),
+    ]
+    assert events[0].message_id == events[1].message_id
+
+
+async def test_repeated_late_and_reordered_updates_are_each_stored_once(
+    telegram: TelegramServer, connect: Connect, accept: Acceptor, database: Database
+) -> None:
+    """By webhook updates overtake each other and come again; none is lost, none counts twice."""
+    connector, http = await webhook(telegram, connect, accept)
+    headers = {HEADER: WEBHOOK_SECRET}
+    for number in (203, 201, 203, 202, 201):
+        update = telegram_update(700000000 + number, f"message {number}")
+        assert (await http.post("/webhooks/telegram", json=update, headers=headers)).status_code == 200
+    assert [event.text for event in await stored(database)] == ["message 203", "message 201", "message 202"]
+    await connector.stop()
+
+
+async def test_a_block_and_its_end_arrive(telegram: TelegramServer, connect: Connect, noting: Noting) -> None:
+    """The core learns at once that nothing can be sent, and when it can again."""
+    await connect().start(noting)
+    await telegram.bot_becomes(CHAT, "member", "kicked")
+    await telegram.bot_becomes(CHAT, "kicked", "member")
+    await telegram.bot_becomes(-44, "left", "member", user=CHAT)
+    events = await noting.taken(3)
+    assert [(event.kind, event.payload) for event in events] == [
+        (Kind.BLOCKED, ""),
+        (Kind.UNBLOCKED, ""),
+        (Kind.JOINED, ""),
+    ]
+
+
+async def test_a_revoked_token_is_asked_again_after_a_rest(
+    telegram: TelegramServer,
+    connect: Connect,
+    accept: Acceptor,
+    database: Database,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The log says what to do, and once the token works again nothing needs a restart."""
+    await connect().start(accept)
+    telegram.fail_next("getUpdates", 401, times=2)
+    await telegram.until(lambda: not telegram.failing("getUpdates"))
+    await telegram.user_says(CHAT, "still there?")
+    assert [event.text for event in await stored_count(database, 1)] == ["still there?"]
+    assert "set TELEGRAM_BOT_TOKEN to the one @BotFather shows" in caplog.text
 
 
 async def test_trouble_is_logged_and_outlived(
@@ -201,7 +267,7 @@ async def test_it_starts_while_telegram_cannot_be_reached(
 async def test_a_press_is_stored_then_answered_and_the_keyboard_goes(
     telegram: TelegramServer, connect: Connect, accept: Acceptor, database: Database
 ) -> None:
-    """The press carries payload and title; before the commit nothing is answered."""
+    """The press carries payload and title; before the commit nothing is answered, after it the choice is shown."""
     connector = connect()
     await connector.send(outgoing("Sure?", buttons=(OutButton("Yes", "/affirm"), OutButton("No", "/deny"))))
     gate = Gate(accept)
@@ -212,6 +278,7 @@ async def test_a_press_is_stored_then_answered_and_the_keyboard_goes(
     gate.open.set()
     await telegram.until(lambda: telegram.answered and not telegram.sent(CHAT)[0].keyboard)
     assert telegram.answered == [update["callback_query"]["id"]]
+    assert telegram.sent(CHAT)[0].text == "Sure?\n\n✓ No"
     (event,) = await stored(database)
     assert (event.payload, event.text) == ("/deny", "No")
 
@@ -251,7 +318,7 @@ async def test_buttons_that_cannot_be_answered_any_more_are_left(
     connector = connect()
     await connector.send(outgoing("Sure?", buttons=(OutButton("Yes", "/affirm"),)))
     telegram.fail_next("answerCallbackQuery", 400, "Bad Request: query is too old and response timeout expired")
-    telegram.fail_next("editMessageReplyMarkup", 429, retry_after=600)
+    telegram.fail_next("editMessageText", 429, retry_after=600)
     await connector.start(accept)
     await telegram.user_presses(CHAT, "Yes")
     await telegram.user_says(CHAT, "next")
@@ -290,7 +357,7 @@ async def test_a_webhook_delivers(
     assert sorted(event.text for event in events) == ["hello", "waiting"]
     assert telegram.webhook["url"] == f"{url}/webhooks/telegram"
     assert telegram.webhook["secret_token"] == WEBHOOK_SECRET
-    assert telegram.webhook["allowed_updates"] == ["message", "callback_query"]
+    assert telegram.webhook["allowed_updates"] == list(ALLOWED_UPDATES)
     assert telegram.calls_of("getUpdates") == []
 
 

@@ -14,15 +14,19 @@ from bot.config import Config
 from bot.contracts import (
     Address,
     Attachment,
+    ChannelDown,
+    ChatMoved,
     Media,
     OutButton,
     Outgoing,
     PermanentError,
     TemporaryError,
+    Unreachable,
 )
 from bot.inbox import Acceptor
 from bot.storage import Database
-from connectors.telegram import client
+from connectors.telegram import api
+from connectors.telegram.api import Refused
 from tests.connectors.inboxes import stored_count
 from tests.connectors.telegram.conftest import Connect
 from tests.fakes.telegram_server import TelegramServer
@@ -70,22 +74,61 @@ async def test_only_files_of_the_files_folder_are_sent(
 @pytest.mark.parametrize(
     ("status", "description", "kind", "words"),
     [
-        (403, "Forbidden: bot was blocked by the user", PermanentError, "blocked by the user"),
+        (403, "Forbidden: bot was blocked by the user", Unreachable, "blocked by the user"),
+        (403, "Forbidden: user is deactivated", Unreachable, "deactivated"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", Unreachable, "kicked"),
         (400, "Bad Request: chat not found", PermanentError, "(?i)chat not found"),
         (500, "Internal Server Error", TemporaryError, "Internal Server Error"),
         (502, "Bad Gateway", TemporaryError, "Bad Gateway"),
-        (401, "Unauthorized", TemporaryError, "TELEGRAM_BOT_TOKEN"),
-        (404, "Not Found", TemporaryError, "TELEGRAM_API_BASE_URL"),
+        (401, "Unauthorized", ChannelDown, "TELEGRAM_BOT_TOKEN"),
+        (404, "Not Found", ChannelDown, "TELEGRAM_API_BASE_URL"),
         (0, "", TemporaryError, "did not answer properly"),
     ],
 )
 async def test_errors_are_told_apart(
     status: int, description: str, kind: type[Exception], words: str, telegram: TelegramServer, connect: Connect
 ) -> None:
-    """What waiting can mend is temporary; a block or a chat that is gone is permanent."""
+    """What waiting can mend is temporary, a revoked token stops the channel, a block is the customer's own."""
     telegram.fail_next("sendMessage", status, description)
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=words) as caught:
         await connect().send(outgoing())
+    assert type(caught.value) is kind or isinstance(caught.value, Refused)
+
+
+async def test_a_revoked_token_rests_for_a_minute(telegram: TelegramServer, connect: Connect) -> None:
+    """The whole channel waits, and says what to do."""
+    telegram.fail_next("sendMessage", 401)
+    with pytest.raises(ChannelDown, match="set TELEGRAM_BOT_TOKEN to the one @BotFather shows") as caught:
+        await connect().send(outgoing())
+    assert caught.value.retry_after == 60
+
+
+async def test_a_connection_cut_afterwards_is_temporary(telegram: TelegramServer, connect: Connect) -> None:
+    """Nobody can know whether Telegram has sent it: it is sent again rather than lost."""
+    connector = connect()
+    telegram.fail_next("sendMessage", 0, after=True)
+    with pytest.raises(TemporaryError):
+        await connector.send(outgoing())
+    await connector.send(outgoing())
+    assert [sent.text for sent in telegram.sent(CHAT)] == ["Hi", "Hi"]
+
+
+async def test_too_fast_is_answered_with_a_wait(telegram: TelegramServer, connect: Connect) -> None:
+    """The second message within a second to one chat comes back with the time to wait; other chats go on."""
+    telegram.limited = True
+    connector = connect()
+    await connector.send(outgoing())
+    with pytest.raises(TemporaryError) as caught:
+        await connector.send(outgoing())
+    assert caught.value.retry_after == 1
+    await connector.send(outgoing(chat=7))
+
+
+def test_the_limits_are_telegrams(connect: Connect) -> None:
+    """One a second to a chat, thirty in all, twenty a minute to a group."""
+    limits = connect().limits
+    assert (limits.per_chat, limits.overall, limits.per_group) == ((1, 1.0), (30, 1.0), (20, 60.0))
+    assert [limits.is_group(chat) for chat in ("-1002200330044", "-44", "44")] == [True, True, False]
 
 
 @pytest.mark.parametrize("seconds", [1, 600])
@@ -106,7 +149,7 @@ async def test_a_slow_server_is_a_temporary_error(
     telegram: TelegramServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A request without an answer ends after the set time."""
-    monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(api, "TIMEOUT_SECONDS", 0.1)
     telegram.fail_next("sendMessage", 500, delay=1)
     with pytest.raises(TemporaryError, match="Timed out"):
         await connect().send(outgoing())
@@ -142,17 +185,31 @@ async def test_a_server_without_webhooks_is_polled(
     assert [event.text for event in await stored_count(database, 1)] == ["hello"]
 
 
-async def test_a_retry_goes_on_where_it_stopped(telegram: TelegramServer, connect: Connect) -> None:
-    """Of a long text the parts that have left are not sent again."""
-    connector = connect()
+async def test_a_long_text_is_sent_part_by_part(telegram: TelegramServer, connect: Connect) -> None:
+    """A failed part alone is sent again, even by another process: nothing is remembered here."""
     text = "\n".join(f"line {n} of a long answer" for n in range(400))
-    telegram.fail_next("sendMessage", 500, skip=1)
+    assert connect().parts(outgoing(text)) == 3
+    await connect().send(outgoing(text), 0)
+    telegram.fail_next("sendMessage", 500)
     with pytest.raises(TemporaryError):
-        await connector.send(outgoing(text))
-    assert len(telegram.sent(CHAT)) == 1
-    await connector.send(outgoing(text))
-    pieces = [message.text for message in await telegram.wait_for(CHAT)]
-    assert "\n".join(pieces) == text
+        await connect().send(outgoing(text), 1)
+    await connect().send(outgoing(text), 1)
+    await connect().send(outgoing(text), 2)
+    assert "\n".join(message.text for message in telegram.sent(CHAT)) == text
+
+
+async def test_nothing_to_say_is_one_part_that_sends_nothing(telegram: TelegramServer, connect: Connect) -> None:
+    """A message without words counts as delivered."""
+    connector = connect()
+    assert (connector.parts(outgoing(" ")), await connector.send(outgoing(" "))) == (1, "")
+    assert telegram.calls == []
+
+
+async def test_an_answer_in_a_group_is_a_reply(telegram: TelegramServer, connect: Connect) -> None:
+    """Telegram gets the message that is answered, and sends even if that is gone."""
+    await connect().send(outgoing(chat=-44, reply_to="17"))
+    (params,) = telegram.calls_of("sendMessage")
+    assert params["reply_parameters"] == {"message_id": 17, "allow_sending_without_reply": True}
 
 
 async def test_refused_buttons_become_numbered_lines(telegram: TelegramServer, connect: Connect) -> None:
@@ -163,16 +220,12 @@ async def test_refused_buttons_become_numbered_lines(telegram: TelegramServer, c
     assert (sent.text, sent.buttons) == ("Sure?\n\n1. Yes\n2. No", [])
 
 
-async def test_a_group_that_moved_is_followed(telegram: TelegramServer, connect: Connect) -> None:
-    """A group that became a supergroup has a new id; the message goes there."""
-    telegram.fail_next(
-        "sendMessage",
-        400,
-        body='{"ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup '
-        'chat", "parameters": {"migrate_to_chat_id": -1002200330044}}',
-    )
-    await connect().send(outgoing(chat=-44))
-    assert [sent.text for sent in await telegram.wait_for(-1002200330044)] == ["Hi"]
+async def test_a_group_that_moved_is_told(telegram: TelegramServer, connect: Connect) -> None:
+    """A group that became a supergroup has a new id, which the core needs to know."""
+    telegram.fail_next("sendMessage", 400, moved_to=-1002200330044)
+    with pytest.raises(ChatMoved) as caught:
+        await connect().send(outgoing(chat=-44))
+    assert caught.value.chat == "-1002200330044"
 
 
 async def test_sending_after_the_stop_is_temporary(connect: Connect, accept: Acceptor) -> None:

@@ -46,6 +46,7 @@ rasa-lock: $(VENV)/bin/uv  ## choose the newest versions that nlu/rasa/pyproject
 bench: $(VENV)/dev.done  ## speed and memory, printed as in docs/benchmarks.md
 	$(BIN)/python -m bench.nlu
 	$(BIN)/python -m bench.engine
+	$(BIN)/python -m bench.channels
 
 clean:
 	rm -rf $(VENV) .rasa .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -105,7 +105,8 @@ async def act(
         if not agent.active:
             raise HandoffError("not_allowed")
         if event.payload == RoomAction.REPLY:
-            await reply(session, voice, where, agent, event.text)
+            # The one variable of a ready-made reply that was not known before.
+            await reply(session, voice, where, agent, event.text.replace("{agent}", agent.name))
         elif event.payload == RoomAction.RESOLVE:
             await resolve(session, voice, where, agent, settings.surveys)
         elif event.payload == RoomAction.BACK:

@@ -21,13 +21,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from bot.config import DeliverySettings
 from bot.contracts import (
-    Address,
     ChannelDown,
     ChatMoved,
     Connector,
@@ -38,7 +36,8 @@ from bot.contracts import (
     Unreachable,
 )
 from bot.inbox import move_chat
-from bot.outbox import TOPIC, outgoing, shut_out
+from bot.lanes import LEASE, Job, claim, due
+from bot.outbox import TOPIC, shut_out
 from bot.pace import Pace, backoff, paces_of
 from bot.services import rooms
 from bot.storage import Database, clean, now, signal, wait
@@ -47,7 +46,6 @@ from bot.storage.models import Conversation, Outbox, OutboxStatus
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
 # A send ends within this share of a lease, and begins only while more than that is left of it: so
 # nobody else takes a message over while it is being sent.
 SEND_SHARE = 0.6
@@ -61,7 +59,6 @@ MAX_SENDING = 32
 # A chat that lets nothing through for longer gives its messages back to the queue.
 PARK_SECONDS = 2.0
 REST_SECONDS = 60.0
-OPEN = (OutboxStatus.PENDING, OutboxStatus.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +87,10 @@ def owner_name() -> str:
 
 
 @dataclass(slots=True)
-class _Job:
-    """A message to be sent, and how many of its parts have left."""
-
-    message: Outgoing
-    part: int = 0
-
-
-@dataclass(slots=True)
 class _Lane:
     """The messages of one conversation that are leased, and until when (monotonic)."""
 
-    jobs: list[_Job]
+    jobs: list[Job]
     until: float
 
 
@@ -209,7 +198,7 @@ class Dispatcher:
         until = time.monotonic() + LEASE.total_seconds()
         async with self._database.begin() as session:
             lanes = await self._due(session, room)
-            taken = await self._claim(session, lanes)
+            taken = await claim(session, lanes, self._me)
         for number, jobs in taken.items():
             task = asyncio.create_task(self._send_lane(_Lane(jobs, until)))
             self._lanes[number] = task
@@ -226,66 +215,10 @@ class Dispatcher:
 
     async def _due(self, session: AsyncSession, count: int) -> list[int]:
         """Conversations whose first open message is due and not leased."""
-        earlier, moment = aliased(Outbox), now()
         clock = time.monotonic()
         working = [name for name in self._connectors if self._resting.get(name, 0.0) <= clock]
-        first = (
-            ~select(earlier.id)
-            .where(earlier.conversation_id == Outbox.conversation_id, earlier.id < Outbox.id, earlier.status.in_(OPEN))
-            .exists()
-        )
-        free = (Outbox.status == OutboxStatus.PENDING) | and_(
-            Outbox.status == OutboxStatus.SENDING, Outbox.lease_until < moment
-        )
-        query = (
-            select(Outbox.conversation_id)
-            .where(
-                Outbox.status.in_(OPEN),
-                free,
-                Outbox.due_at <= moment,
-                Outbox.channel.in_(working),
-                first,
-            )
-            .order_by(Outbox.id)
-            .limit(count)
-            .with_for_update(skip_locked=True, of=Outbox)
-        )
         self._passed_over = bool(self._lanes)
-        if busy := list(self._lanes):
-            query = query.where(Outbox.conversation_id.not_in(busy))
-        return list(await session.scalars(query))
-
-    async def _claim(self, session: AsyncSession, lanes: list[int]) -> dict[int, list[_Job]]:
-        """Lease the open messages of these lanes, up to the first that is not due."""
-        if not lanes:
-            return {}
-        moment = now()
-        rows = (
-            await session.execute(
-                select(Outbox, Conversation)
-                .join(Conversation, Conversation.id == Outbox.conversation_id)
-                .where(Outbox.conversation_id.in_(lanes), Outbox.status.in_(OPEN))
-                .order_by(Outbox.id)
-            )
-        ).all()
-        taken: dict[int, list[_Job]] = {}
-        closed: set[int] = set()
-        ids = []
-        for row, conversation in rows:
-            held = row.status is OutboxStatus.SENDING and row.lease_until is not None and row.lease_until > moment
-            if held or row.due_at > moment or row.conversation_id in closed:
-                closed.add(row.conversation_id)
-                continue
-            address = Address(conversation.channel, conversation.chat, conversation.user, conversation.thread)
-            taken.setdefault(row.conversation_id, []).append(_Job(outgoing(row, address), row.parts_sent))
-            ids.append(row.id)
-        await session.execute(
-            update(Outbox)
-            .where(Outbox.id.in_(ids))
-            .values(status=OutboxStatus.SENDING, lease_owner=self._me, lease_until=moment + LEASE)
-            .execution_options(synchronize_session=False)
-        )
-        return taken
+        return await due(session, working, list(self._lanes), count)
 
     async def _send_lane(self, lane: _Lane) -> None:
         """Send one lane's messages in order; the first that must wait gives the rest back."""
@@ -298,8 +231,8 @@ class Dispatcher:
                 # From here on it may have arrived: an interrupted send is not given back but stays
                 # leased, and is sent again when the lease ends.
                 lane.jobs = lane.jobs[1:]
-                async with self._sending:
-                    await self._paces[job.message.address.channel].enter(job.message.address.chat)
+                address = job.message.address
+                async with self._sending, self._paces[address.channel].turn(address.chat):
                     result = await self._send(job)
                 if result.status is OutboxStatus.SENDING:
                     job.part = result.parts
@@ -357,7 +290,7 @@ class Dispatcher:
         lane.until = until
         return bool(renewed.rowcount == len(ids))
 
-    async def _send(self, job: _Job) -> _Result:
+    async def _send(self, job: Job) -> _Result:
         """Send the next part of a message; what became of it."""
         message = job.message
         connector = self._connectors[message.address.channel]
@@ -378,7 +311,7 @@ class Dispatcher:
         except Exception as error:
             return self._failed(message, connector.name, error)
 
-    async def _moved(self, job: _Job, chat: str) -> None:
+    async def _moved(self, job: Job, chat: str) -> None:
         """The chat has another id: from now on, and for this message."""
         address = job.message.address
         async with self._database.begin() as session:

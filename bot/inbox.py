@@ -227,7 +227,8 @@ class Acceptor:
 
     async def _commit(self, batch: list[_Call]) -> None:
         try:
-            async with self._database.begin() as session:
+            # A platform waits for this; what is to be done about the events can wait a moment longer.
+            async with self._database.begin(first=True) as session:
                 ids = [await store(session, events) for events, _ in batch]
         except Exception as error:
             if len(batch) == 1 or isinstance(error, StorageError):

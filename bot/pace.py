@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from bot.config import DeliverySettings
 from bot.contracts import Connector, Limits
 
-# The platform counts when a message arrives, which is not quite when it left.
-MARGIN = 1.02
 MAX_CHATS = 10_000
 
 
@@ -29,7 +28,7 @@ class _Window:
     """At most ``count`` in any ``seconds``: the times of the last ``count``, each in a list of its own."""
 
     def __init__(self, count: int, seconds: float) -> None:
-        self.seconds = seconds * MARGIN
+        self.seconds = seconds
         self.times: deque[list[float]] = deque(maxlen=count)
 
     def free_at(self) -> float:
@@ -40,12 +39,14 @@ class _Window:
 class Pace:
     """One platform's limits: overall, of each chat, and of each group.
 
-    A chat's turn is waited for before the platform's, so that a slow chat holds up no other.
+    A place is taken when a message is sent and given back ``seconds`` after the platform has answered:
+    it counts when a message arrives, which is some time between the two. A chat's turn is waited for
+    before the platform's, so that a slow chat holds up no other.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._overall = _Window(*limits.overall) if limits.overall else None
+        self._overall = asyncio.Semaphore(limits.overall[0]) if limits.overall else None
         self._chats: dict[str, list[_Window]] = {}
         self._paused: dict[str, float] = {}
 
@@ -80,20 +81,30 @@ class Pace:
         """Let the chat rest, because the platform asks for it."""
         self._paused[chat] = time.monotonic() + seconds
 
-    async def enter(self, chat: str) -> None:
-        """Take the chat's turn, which must be free now, and wait for the platform's."""
+    @contextlib.asynccontextmanager
+    async def turn(self, chat: str) -> AsyncIterator[None]:
+        """Take the chat's turn, which must be free now, wait for the platform's, and send inside."""
         mine = [time.monotonic()]
         for window in self._windows(chat):
             window.times.append(mine)
-        if self._overall is None:
+        async with self._place():
+            mine[0] = time.monotonic()
+            try:
+                yield
+            finally:
+                mine[0] = time.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the platform's places, given back some time after the block has ended."""
+        if self._overall is None or self._limits.overall is None:
+            yield
             return
-        moment = time.monotonic()
-        at = max(moment, self._overall.free_at())
-        self._overall.times.append([at])
-        # The chat's next turn counts from when this one really leaves.
-        mine[0] = at
-        if at > moment:
-            await asyncio.sleep(at - moment)
+        await self._overall.acquire()
+        try:
+            yield
+        finally:
+            asyncio.get_running_loop().call_later(self._limits.overall[1], self._overall.release)
 
 
 def paces_of(connectors: Mapping[str, Connector]) -> dict[str, Pace]:

@@ -208,10 +208,12 @@ class RoomKeeper:
             if not await self._lease(room_id):
                 return
             while (step := await self._next(room_id)) is not None:
-                if not await self._turn(room_id):
+                place = await self._turn(room_id)
+                if place is None:
                     return
+                channel, chat = place
                 try:
-                    async with asyncio.timeout(CALL_SECONDS):
+                    async with self._paces[channel].turn(chat), asyncio.timeout(CALL_SECONDS):
                         result = await step.call()
                 except ChatMoved as error:
                     await self._moved(room_id, error.chat)
@@ -253,8 +255,11 @@ class RoomKeeper:
                 .execution_options(synchronize_session=False)
             )
 
-    async def _turn(self, room_id: int) -> bool:
-        """Wait for the chat's turn; False when that takes long, and the room is looked at later."""
+    async def _turn(self, room_id: int) -> tuple[str, str] | None:
+        """Wait until the room's chat takes something, and say which that is, by channel and chat.
+
+        None when that takes long; then the room is looked at later.
+        """
         async with self._database.glance() as session:
             channel, chat = (
                 await session.execute(select(RoomRow.channel, RoomRow.chat).where(RoomRow.id == room_id))
@@ -263,10 +268,9 @@ class RoomKeeper:
         while (delay := pace.delay(chat)) > 0:
             if delay > PARK_SECONDS:
                 await self._release(room_id, due_at=now() + timedelta(seconds=delay))
-                return False
+                return None
             await asyncio.sleep(delay)
-        await pace.enter(chat)
-        return True
+        return channel, chat
 
     async def _record(self, room_id: int, step: _Step, result: Any, error: str = "") -> None:
         async with self._database.begin() as session:

@@ -21,7 +21,7 @@ from bot.app import App, build
 from bot.config import Config
 from bot.contracts import LinguadeskError
 from connectors.terminal.client import Terminal
-from nlu.recognizers import ensure_model
+from nlu.recognizers import ensure_model, warm_up
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,9 @@ def listen(host: str, port: int) -> socket.socket:
         CannotListen: the port is taken, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends small packets at once only on sockets that say that they are TCP; without that each
+    # answer waits 40 ms for the other side's delayed acknowledgement.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -111,6 +113,7 @@ def serve(
         )
         server = uvicorn.Server(options)
         try:
+            await _warm_up(app)
             async with app.running():
                 serving = asyncio.create_task(server.serve(sockets=[listening]))
                 # uvicorn has no event for this; it binds nothing more, so it is a matter of milliseconds.
@@ -136,6 +139,11 @@ def serve(
     asyncio.run(main())
 
 
+async def _warm_up(app: App) -> None:
+    """Load what is otherwise loaded while the first customers wait."""
+    await asyncio.gather(warm_up(app.recognizer), asyncio.to_thread(app.voice.texts.warm_up))
+
+
 async def _end_with_workers(app: App, server: uvicorn.Server) -> None:
     """A server whose workers have ended takes messages that nobody answers: it ends too."""
     await app.broken.wait()
@@ -157,6 +165,7 @@ async def work(config: Config) -> None:
     await ready_model(config)
     app = build(config)
     try:
+        await _warm_up(app)
         async with app.running(receive=False):
             log.info("working")
             await app.broken.wait()

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from bot.contracts import LinguadeskError
 from bot.storage import inline
+from bot.storage.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Database:
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._sessions = async_sessionmaker(quick, expire_on_commit=False, autoflush=False)
         self._engines = {self.engine, quick}
-        self._writing = asyncio.Lock()
+        self._writing = Turns()
         self._listener: asyncio.Task[None] | None = None
         # Those that aiosqlite works in.
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
@@ -157,13 +158,17 @@ class Database:
         return engine
 
     @contextlib.asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncSession]:
+    async def begin(self, *, first: bool = False) -> AsyncIterator[AsyncSession]:
         """A write transaction: committed on leaving, rolled back on an exception.
+
+        Args:
+            first: whether it goes before others of this process that wait for SQLite's one writer.
 
         Raises:
             StorageError: the database is missing, locked for too long, read-only or not migrated.
         """
-        async with self._writing if self.is_sqlite else contextlib.nullcontext(), self._sessions() as session:
+        turn = self._writing.turn(first) if self.is_sqlite else contextlib.nullcontext()
+        async with turn, self._sessions() as session:
             with _explained(self.url.render_as_string(hide_password=True)):
                 async with session.begin():
                     yield session

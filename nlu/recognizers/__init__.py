@@ -46,6 +46,17 @@ async def close(recognizer: Recognizer) -> None:
         await asyncio.to_thread(recognizer.close)
 
 
+async def warm_up(recognizer: Recognizer) -> None:
+    """Have a recogniser made by :func:`create` load now what it would load at its first message."""
+    from nlu.recognizers.embedded import EmbeddedRecognizer
+    from nlu.recognizers.rasa import RasaRecognizer
+
+    if isinstance(recognizer, RasaRecognizer):
+        recognizer = recognizer.embedded
+    if isinstance(recognizer, EmbeddedRecognizer):
+        await recognizer.warm_up()
+
+
 async def ensure_model(config: Config, progress: Progress | None = None) -> Path | None:
     """Make sure that what the embedded engine needs is there; return the model's folder."""
     return await _train_if_needed(config, progress)

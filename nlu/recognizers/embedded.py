@@ -106,11 +106,14 @@ class EmbeddedRecognizer:
     def _encoder(self) -> vectors.Encoder:
         return vectors.load(self._models_dir)
 
-    def warm_up(self) -> None:
-        """Load what is otherwise loaded at the first message that needs it (a second)."""
-        self._thread.submit(self.identifier.warm_up)
+    async def warm_up(self) -> None:
+        """Load what is otherwise loaded at the first message that needs it, which would hold up all others."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._load_all)
+
+    def _load_all(self) -> None:
+        self.identifier.warm_up()
         if self._classifier.uses_vectors:
-            self._thread.submit(lambda: self._encoder)
+            self._encoder.encode(["hello"])
 
     def close(self) -> None:
         """End the thread."""

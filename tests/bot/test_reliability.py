@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import select, update
 
 import bot.dispatch
+import bot.lanes
 import bot.inbox
 import bot.serve
 from bot import jobs
@@ -414,6 +415,7 @@ class TestLeases:
     async def test_a_lease_is_renewed(self, any_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         """A lane takes several times as long as a lease; a second dispatcher waits for nothing of it."""
         monkeypatch.setattr(bot.dispatch, "LEASE", timedelta(seconds=1))
+        monkeypatch.setattr(bot.lanes, "LEASE", timedelta(seconds=1))
         one, two = Platform(0.4), Platform(0.4)
         await queue(any_database, 6)
         async with dispatching(any_database, one, two):
@@ -424,6 +426,7 @@ class TestLeases:
     async def test_a_send_ends_before_its_lease(self, any_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         """A send that takes too long is cut off while the lease still holds: never are two at it."""
         monkeypatch.setattr(bot.dispatch, "LEASE", timedelta(seconds=1))
+        monkeypatch.setattr(bot.lanes, "LEASE", timedelta(seconds=1))
         at_it: list[int] = []
         most = 0
 

@@ -73,10 +73,11 @@ class Topic:
 
 @dataclass(slots=True)
 class Call:
-    """A request that arrived, with its parameters read from JSON where they are JSON."""
+    """A request and when it arrived (monotonic); its parameters are read from JSON where they are JSON."""
 
     method: str
     params: dict[str, Any]
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)

@@ -30,8 +30,8 @@ LINES = [COMPLAINT, "skip", "do you ship to Chile?", "thanks", "are you a robot?
 class Server:
     """The program as a process of its own, on a port and a data folder."""
 
-    def __init__(self, data: Path, port: int) -> None:
-        self._data, self.port = data, port
+    def __init__(self, data: Path, port: int, env: dict[str, str] | None = None) -> None:
+        self._data, self.port, self._env = data, port, env or {}
         self.process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -39,7 +39,7 @@ class Server:
         kept = {
             key: value for key, value in os.environ.items() if not key.startswith(("TELEGRAM", "SLACK", "LINGUADESK"))
         }
-        env = kept | {"LINGUADESK_HOME": str(ROOT), "LINGUADESK_DATA_DIR": str(self._data)}
+        env = kept | {"LINGUADESK_HOME": str(ROOT), "LINGUADESK_DATA_DIR": str(self._data)} | self._env
         command = [sys.executable, "-m", "bot", "run", "--no-browser", "--port", str(self.port)]
         log = (self._data / "out.log").open("ab")
         self.process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=log, stderr=log)

@@ -23,7 +23,7 @@ MAX_TOGETHER = 64
 # The pieces of an album come one after the other: the first waits so long for the others.
 GROUP_SECONDS = 0.7
 # What can only be about a conversation that there is.
-ABOUT = frozenset({Kind.EDIT, Kind.DELETION, Kind.REACTION, Kind.BLOCKED, Kind.UNBLOCKED})
+ABOUT = frozenset({Kind.DELETION, Kind.REACTION, Kind.BLOCKED, Kind.UNBLOCKED})
 
 _Call: TypeAlias = "tuple[Sequence[Inbound], asyncio.Future[list[int | None]]]"
 
@@ -152,8 +152,26 @@ async def _merged(session: AsyncSession, conversation: int, event: Inbound, own:
     return False
 
 
+async def _came(session: AsyncSession, event: Inbound) -> bool:
+    """Whether the message that an edit names was ever received."""
+    found = await session.scalar(
+        select(Inbox.id)
+        .join(Conversation, Conversation.id == Inbox.conversation_id)
+        .where(
+            Conversation.channel == event.address.channel,
+            Conversation.address_key == event.address.key,
+            Inbox.event["message_id"].as_string() == event.message_id,
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
 async def _store(session: AsyncSession, event: Inbound) -> int | None:
     address = event.address
+    if event.kind is Kind.EDIT and not await _came(session, event):
+        # A mention that was added afterwards: to the bot these words are new.
+        event = replace(event, kind=Kind.MESSAGE)
     if event.kind is Kind.MOVED:
         await move_chat(session, address.channel, address.chat, event.text)
         return None

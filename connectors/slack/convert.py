@@ -88,15 +88,30 @@ def to_inbound(body: Mapping[str, Any]) -> Inbound | None:
     Returns:
         The event, without locale; None for what is neither: bots, the app's own messages, channel
         talk that does not mention it, changes that change no words, buttons that only open a form.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: it is not what Slack sends.
     """
     kind = body.get("type")
     if kind == "event_callback":
-        return _event(body)
-    if kind == "block_actions":
-        return _pressed(body)
-    if kind == "view_submission":
-        return submitted(body)
-    return _commanded(body) if body.get("command") == COMMAND else None
+        found = _event(body)
+    elif kind == "block_actions":
+        found = _pressed(body)
+    elif kind == "view_submission":
+        found = submitted(body)
+    else:
+        found = _commanded(body) if body.get("command") == COMMAND else None
+    return found and _checked(found)
+
+
+def _checked(event: Inbound) -> Inbound:
+    """The event; raises TypeError if Slack sent something else than text where text belongs."""
+    address = event.address
+    texts = [event.external_id, address.chat, address.user, address.thread, event.text, event.payload, event.message_id]
+    texts += [text for item in event.attachments for text in (item.ref, item.name, item.mime)]
+    if not all(isinstance(text, str) for text in (*texts, event.name)):
+        raise TypeError("an event has something else than text where text belongs")
+    return event
 
 
 def is_person(chat: str) -> bool:

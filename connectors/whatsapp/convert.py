@@ -277,13 +277,11 @@ def to_payload(message: Outgoing, open_list: str = "…") -> list[Part]:
         open_list: the words of the button that opens a list of choices.
     """
     contents = _contents(message, shorten(open_list, MAX_BUTTON_TITLE))
-    parts = []
-    for index, (content, file) in enumerate(contents):
-        body = _to(message.address.chat) | content | {"biz_opaque_callback_data": f"{message.id}/{index}"}
-        if index == 0 and message.reply_to:
-            body["context"] = {"message_id": message.reply_to}
-        parts.append(Part(body, file))
-    return parts
+    # No quotation of what is answered: there are only the two in the chat, and every answer would have one.
+    return [
+        Part(_to(message.address.chat) | content | {"biz_opaque_callback_data": f"{message.id}/{index}"}, file)
+        for index, (content, file) in enumerate(contents)
+    ]
 
 
 def _to(chat: str) -> dict[str, Any]:

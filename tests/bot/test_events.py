@@ -107,9 +107,16 @@ async def test_a_message_taken_back_is_not_answered(chat: Chat) -> None:
     assert "my secret" not in str(await chat.transcript())
 
 
-async def test_an_edit_in_a_chat_that_nobody_knows_makes_nothing(chat: Chat) -> None:
+async def test_an_edit_of_a_message_that_never_came_is_a_message(chat: Chat) -> None:
+    """Who mentions the bot only by an edit is answered all the same."""
+    await chat.sends(chat.event("are you a robot?", message_id="1", kind=Kind.EDIT))
+    assert "automatic assistant" in (await chat.answers())[0]
+
+
+async def test_an_event_about_a_chat_that_nobody_knows_makes_nothing(chat: Chat) -> None:
     """No conversation comes from an event that is about one."""
-    assert await Acceptor(chat.app.database)([chat.event("x", message_id="1", kind=Kind.EDIT)]) == [None]
+    for kind in (Kind.DELETION, Kind.REACTION, Kind.BLOCKED, Kind.UNBLOCKED):
+        assert await Acceptor(chat.app.database)([chat.event("x", message_id="1", kind=kind)]) == [None]
     async with chat.app.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Conversation)) == 0
 

@@ -362,7 +362,6 @@ def test_a_text() -> None:
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
         "to": ANA,
-        "context": {"message_id": EARLIER},
         "type": "text",
         "text": {"body": "Hi *there*", "preview_url": False},
         "biz_opaque_callback_data": "7/0",
@@ -441,7 +440,6 @@ def test_a_long_text_goes_ahead_of_its_choices() -> None:
     assert all(utf16_length(piece) <= 4096 for piece in said)
     assert utf16_length(said[-1]) <= 1024
     assert [part.body["biz_opaque_callback_data"] for part in parts] == [f"7/{n}" for n in range(len(parts))]
-    assert ["context" in part.body for part in parts] == [True] + [False] * (len(parts) - 1)
 
 
 @pytest.mark.parametrize(

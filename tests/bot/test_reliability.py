@@ -19,8 +19,8 @@ import pytest
 from sqlalchemy import select, update
 
 import bot.dispatch
-import bot.lanes
 import bot.inbox
+import bot.lanes
 import bot.serve
 from bot import jobs
 from bot.app import App, WorkersEnded, build

@@ -219,7 +219,9 @@ def check(data_dir: Path | None, live: bool) -> None:
 
     problems = examine(data_dir)
     if live and all(problem.warning for problem in problems):
-        problems += run(examine_live(load_config(data_dir=data_dir)))
+        asked, found = run(examine_live(load_config(data_dir=data_dir)))
+        problems += found
+        click.echo(f"Asked: {', '.join(asked)}." if asked else "No channel is on that could be asked; set its token.")
     for problem in problems:
         click.echo(f"{'warning: ' if problem.warning else ''}{problem}", err=not problem.warning)
     errors = sum(not problem.warning for problem in problems)

@@ -58,19 +58,24 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
     return sorted(problems, key=lambda problem: problem.warning)
 
 
-async def examine_live(config: Config) -> list[Problem]:
-    """What the platforms themselves say: tokens, scopes, webhooks, agents' places; errors first.
+async def examine_live(config: Config) -> tuple[list[str], list[Problem]]:
+    """What the platforms themselves say: tokens, scopes, webhooks, agents' places.
+
+    Returns:
+        The channels that were asked, and what is wrong, errors first.
 
     Raises:
         ConfigError: the configuration cannot be used; :func:`examine` says why.
     """
     app = build(config, recognizer=_Deaf())
+    asked: list[str] = []
     problems: list[Problem] = []
     try:
         for name, connector in app.connectors.items():
             look = getattr(connector, "examine", None)
             if look is None:
                 continue
+            asked.append(name)
             try:
                 async with asyncio.timeout(LIVE_SECONDS):
                     problems += await look()
@@ -79,7 +84,7 @@ async def examine_live(config: Config) -> list[Problem]:
                 problems.append(Problem(name, 0, told))
     finally:
         await app.close()
-    return sorted(problems, key=lambda problem: problem.warning)
+    return asked, sorted(problems, key=lambda problem: problem.warning)
 
 
 class _Deaf:

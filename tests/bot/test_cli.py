@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fakes.slack_server import SlackServer
+from tests.fakes.telegram_server import TelegramServer
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -25,7 +29,11 @@ def env(tmp_path: Path, model_dir: Path) -> dict[str, str]:
     data.mkdir()
     model_dir.joinpath("models").mkdir(parents=True, exist_ok=True)
     (data / "models").symlink_to(model_dir.resolve() / "models")
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("LINGUADESK", "TELEGRAM", "SLACK"))}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("LINGUADESK", "TELEGRAM", "SLACK", "WHATSAPP"))
+    }
     return kept | {"LINGUADESK_HOME": str(ROOT), "LINGUADESK_DATA_DIR": str(data), "COLUMNS": "200"}
 
 
@@ -144,6 +152,31 @@ def test_chat_in_the_terminal(env: dict[str, str]) -> None:
     assert "automatic assistant" in result.stdout
     assert "1. Talk to a person" in result.stdout
     assert "bringing in a colleague" in result.stdout
+
+
+async def test_a_live_check_asks_the_platforms(env: dict[str, str]) -> None:
+    """What works is said to work; a wrong token is named with the setting, and the exit code is 1."""
+    assert "No channel is on" in linguadesk(env, "check", "--live").stdout
+    async with TelegramServer() as telegram, SlackServer() as slack:
+        good = await asyncio.to_thread(linguadesk, env | telegram.env | slack.env(), "check", "--live")
+        wrong = telegram.env | {"TELEGRAM_BOT_TOKEN": "1:wrong"}
+        bad = await asyncio.to_thread(linguadesk, env | wrong, "check", "--live")
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "Asked: telegram, slack." in good.stdout
+    assert bad.returncode == 1
+    assert "TELEGRAM_BOT_TOKEN" in bad.stderr and "1:wrong" not in bad.stderr + bad.stdout
+
+
+def test_an_agent_on_a_platform_can_be_linked(env: dict[str, str]) -> None:
+    """A person in the agents' group becomes a user of the desk; an unknown user is said to be unknown."""
+    assert linguadesk(env, "db", "upgrade").returncode == 0
+    given = "a long password\n"
+    assert linguadesk(env, "user", "add", "sam", "--password-stdin", given=given).returncode == 0
+    linked = linguadesk(env, "user", "link", "sam", "telegram", "900")
+    assert (linked.returncode, linked.stdout) == (0, "900 on telegram is now sam.\n")
+    unknown = linguadesk(env, "user", "link", "nobody", "telegram", "900")
+    assert unknown.returncode == 1
+    assert "no user called nobody" in unknown.stderr and "Traceback" not in unknown.stderr
 
 
 @pytest.fixture

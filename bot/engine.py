@@ -191,7 +191,8 @@ class Engine:
                 return False
             await self._converse(session, row.Conversation, row, heard)
             await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})
-            signal(session, f"inbox:{inbox_id}", TOPIC)
+            # Whoever works here looks for the next one by itself.
+            signal(session, f"inbox:{inbox_id}")
         return True
 
     async def give_up(self, inbox_id: int, reason: str) -> None:

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.app import App
 from bot.storage import Database
 from bot.storage.migrate import upgrade
+from bot.storage.models import Outbox, OutboxStatus
 from tests.conftest import StartDesk
 from tests.customer import Customer, RestChannel, eventually
 from tests.fakes.slack_server import SlackServer
@@ -184,6 +186,34 @@ async def test_an_agent_in_slack_serves_a_customer_on_telegram(start_desk: Start
             return "comentario" in server.sent(7001)[-1].text
 
         await eventually(thanked, 10)
+
+
+async def test_a_revoked_token_stops_one_channel_and_loses_nothing(
+    start_desk: StartDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Telegram's answer waits without using up its tries, the log says what to do, Slack goes on."""
+    async with everywhere(start_desk) as (app, telegram, slack):
+        telegram.fail_next("sendMessage", 401, times=1)
+        await telegram.user_says(7001, "are you a robot?")
+
+        async def waits() -> Outbox | None:
+            async with app.database.read() as session:
+                found: Outbox | None = await session.scalar(
+                    select(Outbox).where(Outbox.channel == "telegram", Outbox.error != "")
+                )
+                return found
+
+        row = await eventually(waits, 10)
+        assert (row.status, row.attempts) == (OutboxStatus.PENDING, 0)
+        assert "TELEGRAM_BOT_TOKEN" in row.error
+        assert "TELEGRAM_BOT_TOKEN" in caplog.text
+        await slack.user_says("D7002", "are you a robot?", user="U7002")
+
+        async def answered() -> bool:
+            return any("automatic assistant" in post.text for post in slack.posts("U7002"))
+
+        await eventually(answered, 10)
+        assert telegram.sent(7001) == []
 
 
 @pytest.mark.timeout(120)

@@ -92,7 +92,7 @@ class App:
         ]
         workers = asyncio.create_task(run_all(*running))
         workers.add_done_callback(self._workers_ended)
-        accept = Acceptor(self.database)
+        accept = Acceptor(self.database, self.engine.anticipate if work else None)
         try:
             if receive:
                 for connector in self.connectors.values():

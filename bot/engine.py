@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +37,7 @@ from bot.outbox import Voice, post
 from bot.services import surveys, tickets, timers
 from bot.services.customers import is_verified
 from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
-from bot.storage import Database, now, signal
+from bot.storage import Database, clean, now, signal
 from bot.storage.database import described
 from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
 from bot.texts import Rendered
@@ -44,6 +47,9 @@ log = logging.getLogger(__name__)
 FETCH_FILE = "fetch_file"
 # An action may lead to another (a number given alone leads to its ticket); never round in a circle.
 MAX_RUNS = 5
+# What is anticipated and not asked for by then was an event that was known already.
+MAX_ANTICIPATED = 64
+ANTICIPATED_SECONDS = 60.0
 SPOKEN = frozenset({"voice", "audio"})
 # What the transcript of a location begins with, see Inbound.shown.
 PIN = "📍"
@@ -157,9 +163,30 @@ class Engine:
         self._files_dir = files_dir
         self._knowledge = knowledge
         self._orders = orders
+        self._anticipated: dict[tuple[str, str], tuple[str, asyncio.Future[Parse], float]] = {}
         self._dialogue = Dialogue(
             domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
         )
+
+    def anticipate(self, event: Inbound) -> None:
+        """Begin to understand an event that is about to be committed: the disk is slower than the recogniser."""
+        text, moment = clean(event.text), time.monotonic()
+        if len(self._anticipated) >= MAX_ANTICIPATED:
+            fresh = {key: item for key, item in self._anticipated.items() if item[2] > moment - ANTICIPATED_SECONDS}
+            self._anticipated = fresh
+        if event.kind is Kind.MESSAGE and not event.payload and len(self._anticipated) < MAX_ANTICIPATED:
+            parsing = asyncio.ensure_future(self._recognizer.parse(text))
+            # Whether it is wanted or not, its failure is nobody's: understanding tries it again.
+            parsing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._anticipated[event.address.channel, event.external_id] = text, parsing, moment
+
+    async def _parse(self, event: Inbound) -> Parse:
+        """What the recogniser makes of an event's text, which may be under way already."""
+        begun = self._anticipated.pop((event.address.channel, event.external_id), None)
+        if begun is not None and begun[0] == event.text:
+            with contextlib.suppress(Exception):
+                return await begun[1]
+        return await self._recognizer.parse(event.text)
 
     async def understand(self, event: Inbound) -> Heard:
         """What an event says; needs no transaction and may take its time."""
@@ -169,7 +196,7 @@ class Engine:
             parse = await self._recognizer.parse(event.payload)
             if parse.intent and parse.confidence == 1.0 and event.payload.startswith("/"):
                 return Heard(event, replace(parse, text=event.text or event.payload), True)
-        return Heard(event, await self._recognizer.parse(event.text), event.text.startswith("/") and bool(event.text))
+        return Heard(event, await self._parse(event), event.text.startswith("/") and bool(event.text))
 
     async def handle(self, conversation_id: int, inbox_id: int, heard: Heard) -> bool:
         """Handle one event, if it is still the next of its conversation.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -214,10 +214,16 @@ class Acceptor:
 
     A commit waits for the disk. Calls that come in while one is under way are committed together in
     the next, so that a rush of them waits for the disk a few times and not for each.
+
+    Args:
+        database: where the inbox is.
+        anticipate: told of each event before it is committed, so that what needs no transaction can be
+            begun meanwhile.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, anticipate: Callable[[Inbound], None] | None = None) -> None:
         self._database = database
+        self._anticipate = anticipate
         self._waiting: list[_Call] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -225,6 +231,9 @@ class Acceptor:
         """Commit the events; returns only afterwards (invariant 1)."""
         if not events:
             return []
+        if self._anticipate is not None:
+            for event in events:
+                self._anticipate(event)
         stored: asyncio.Future[list[int | None]] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, stored))
         if self._writer is None:

@@ -333,7 +333,7 @@ async def test_a_retry_goes_on_after_the_parts_that_have_left(any_database: Data
 async def test_being_asked_to_wait_is_no_failed_try(any_database: Database) -> None:
     """A message that the platform puts off more often than it may fail is sent all the same, and in order."""
     platform = Platform()
-    platform.failures["one"] = [TemporaryError("wait", 0.01) for _ in range(12)]
+    platform.failures["one"] = [TemporaryError("wait", 0.01) for _ in range(4)]
     await queue(any_database, ("a", "one"), ("a", "two"))
     async with dispatching(any_database, platform):
         await eventually(lambda: all_are(any_database, OutboxStatus.SENT, 2), 20)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from bot import agents
 from bot.app import App
-from bot.contracts import Address, Attachment, Author, Inbound, Kind, Owner
+from bot.contracts import Address, Attachment, Author, Inbound, Kind, Owner, Parse, Recognizer
 from bot.inbox import Acceptor
 from bot.services import users
 from bot.services.handoff import HandoffError
@@ -246,3 +246,47 @@ async def test_a_bot_that_joins_a_group_introduces_itself_once(chat: Chat) -> No
     assert "mentioned" in hello
     async with chat.app.database.read() as session:
         assert (await session.scalars(select(Message.author))).all() == [Author.NOTICE]
+
+
+class Counting:
+    """The recogniser, which counts what it is asked, and fails as often as told."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self.asked: list[str] = []
+        self.failures = 0
+
+    async def parse(self, text: str) -> Parse:
+        """Understand, or fail."""
+        self.asked.append(text)
+        if self.failures:
+            self.failures -= 1
+            raise RuntimeError("out of order")
+        return await self._recognizer.parse(text)
+
+
+async def accepted(chat: Chat, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[str]:
+    """What the recogniser is asked for one message that comes in as connectors bring it."""
+    counting = Counting(chat.app.recognizer)
+    counting.failures = failures
+    monkeypatch.setattr(chat.app.engine, "_recognizer", counting)
+    accept = Acceptor(chat.app.database, chat.app.engine.anticipate)
+    event = chat.event("are you a robot?")
+    await accept([event])
+    await eventually(chat.quiet)
+    assert await accept([event]) == [None]
+    return counting.asked
+
+
+async def test_a_message_is_understood_while_it_is_committed(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read once for its one answer; a repeat that is known already is read in vain and does no harm."""
+    assert await accepted(chat, monkeypatch, 0) == ["are you a robot?"] * 2
+    assert len(await chat.answers()) == 1
+
+
+async def test_a_failure_before_the_commit_is_no_failure(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was begun early and failed is tried again in its own time, without counting as a try."""
+    assert (await accepted(chat, monkeypatch, 1))[:2] == ["are you a robot?"] * 2
+    async with chat.app.database.read() as session:
+        assert (await session.scalars(select(Inbox.attempts))).one() == 0
+    assert "automatic assistant" in (await chat.answers())[0]

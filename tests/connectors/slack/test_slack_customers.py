@@ -149,14 +149,15 @@ async def test_a_late_repeat_and_a_changed_order_change_nothing(
     assert events[0].message_id > events[1].message_id
 
 
-async def test_an_edit_of_what_never_came_is_acknowledged(
+async def test_a_change_of_what_never_came_is_acknowledged(
     slack: SlackServer, receiving: SlackConnector, accept: Acceptor, database: Database
 ) -> None:
-    """There is nothing to change, and nothing for Slack to send again."""
+    """There is nothing to take back, and words that are new to the bot are a message; nothing is sent again."""
     await receiving.start(accept)
-    assert (await slack.user_edits(ANAS_DIRECT, "1.0", "a", "b")).attempts == 1
     assert (await slack.user_deletes(ANAS_DIRECT, "1.0", "b")).attempts == 1
     assert await stored(database) == []
+    assert (await slack.user_edits(ANAS_DIRECT, "1.0", "a", "b")).attempts == 1
+    assert [(event.kind, event.text) for event in await stored(database)] == [(Kind.MESSAGE, "b")]
 
 
 # Presses

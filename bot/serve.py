@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 Announce = Callable[[App, str], Coroutine[Any, Any, None]]
 Prepare = Callable[[Config], Awaitable[Announce]]
 GRACE_SECONDS = 3
+PAUSE_SECONDS = 0.1
 STARTED = time.monotonic()
 
 
@@ -113,7 +114,7 @@ def serve(
         )
         server = uvicorn.Server(options)
         try:
-            await _warm_up(app)
+            await warm_up(app.recognizer)
             async with app.running():
                 serving = asyncio.create_task(server.serve(sockets=[listening]))
                 # uvicorn has no event for this; it binds nothing more, so it is a matter of milliseconds.
@@ -125,7 +126,7 @@ def serve(
                         await asyncio.to_thread(webbrowser.open, f"{base}/chat")
                     if not announce:
                         say(f"Linguadesk is ready: chat {base}/chat, desk {base}/desk")
-                beside = [asyncio.create_task(_end_with_workers(app, server))]
+                beside = [asyncio.create_task(_end_with_workers(app, server)), asyncio.create_task(_warm_up(app))]
                 if announce and server.started:
                     beside.append(asyncio.create_task(announce(app, base)))
                 await serving
@@ -140,8 +141,10 @@ def serve(
 
 
 async def _warm_up(app: App) -> None:
-    """Load what is otherwise loaded while the first customers wait."""
-    await asyncio.gather(warm_up(app.recognizer), asyncio.to_thread(app.voice.texts.warm_up))
+    """Load, language by language, what is otherwise loaded while the first customers wait."""
+    for language in app.voice.texts.languages:
+        await asyncio.to_thread(app.voice.texts.warm_up, language)
+        await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def _end_with_workers(app: App, server: uvicorn.Server) -> None:
@@ -165,7 +168,7 @@ async def work(config: Config) -> None:
     await ready_model(config)
     app = build(config)
     try:
-        await _warm_up(app)
+        await warm_up(app.recognizer)
         async with app.running(receive=False):
             log.info("working")
             await app.broken.wait()

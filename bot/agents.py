@@ -9,13 +9,15 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot.config import HandoffSettings, Settings, SurveySettings
+from bot.config import HandoffSettings, Settings, SurveySettings, TicketSettings
 from bot.contracts import Author, Inbound, Owner, Reply, RoomAction, TextKey
 from bot.outbox import Voice
-from bot.services import handoff, rooms, surveys, tickets, users
+from bot.services import handoff, rooms, surveys, ticket_life, tickets, users
 from bot.services.handoff import HandoffError
+from bot.services.ticket_life import Change
+from bot.services.tickets import TicketError
 from bot.state import State
-from bot.storage.models import Conversation, Ticket, TicketStatus, User
+from bot.storage.models import Conversation, Severity, Ticket, TicketStatus, TicketType, User
 
 MAX_REPLY = 10_000
 
@@ -117,31 +119,103 @@ async def act(
         await rooms.tell(session, where, f"handoff.{error}", only=(address.channel, address.user))
 
 
+async def _ticket(session: AsyncSession, ticket_id: int) -> tuple[Ticket, Conversation]:
+    """A ticket and its conversation, both locked, the conversation first as the bot does it.
+
+    Raises:
+        TicketError: there is no such ticket.
+    """
+    where = await session.scalar(select(Ticket.conversation_id).where(Ticket.id == ticket_id))
+    if where is None:
+        raise TicketError("unknown")
+    conversation = await _locked(session, where)
+    return await session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True), conversation
+
+
+async def _tell(session: AsyncSession, voice: Voice, conversation: Conversation, reply: Reply) -> None:
+    """Tell the customer something; a question that the bot has open there must be asked for anew."""
+    conversation.state = State.from_json(conversation.state).interrupted().to_json()
+    await voice.say(session, conversation, reply)
+
+
+def status_notice(ticket: Ticket) -> Reply:
+    """What a customer is told of a ticket's new status."""
+    if ticket.status is TicketStatus.RESOLVED:
+        return Reply("utter_ticket_resolved", {"ticket": ticket.number})
+    line = TextKey(f"utter_ticket_status_{ticket.status.value}")
+    return Reply("utter_ticket_changed", {"ticket": ticket.number, "status": line})
+
+
 async def set_ticket_status(
-    session: AsyncSession,
-    voice: Voice,
-    ticket_id: int,
-    status: TicketStatus,
-    agent: User,
-    settings: SurveySettings,
+    session: AsyncSession, voice: Voice, ticket_id: int, change: Change, agent: User, settings: Settings
 ) -> Ticket:
     """Change a ticket's status; the customer is told, and asked to rate when it is resolved.
 
     Raises:
-        HandoffError: there is no such ticket.
+        TicketError: there is no such ticket, or :func:`bot.services.ticket_life.set_status` refuses.
     """
-    ticket = await session.get(Ticket, ticket_id, with_for_update=True)
-    if ticket is None:
-        raise HandoffError("unknown")
-    conversation = await _locked(session, ticket.conversation_id)
-    if not await tickets.set_status(session, ticket, status, agent.username):
+    ticket, conversation = await _ticket(session, ticket_id)
+    if not await ticket_life.set_status(session, ticket, change, agent.username, settings.tickets):
         return ticket
-    conversation.state = State.from_json(conversation.state).interrupted().to_json()
-    if status is TicketStatus.RESOLVED:
-        await voice.say(session, conversation, Reply("utter_ticket_resolved", {"ticket": ticket.number}))
-        if conversation.owner is Owner.BOT:
-            await surveys.schedule(session, conversation, settings, ticket=ticket, agent_id=agent.id)
-    else:
-        line = TextKey(f"utter_ticket_status_{status.value}")
-        await voice.say(session, conversation, Reply("utter_ticket_changed", {"ticket": ticket.number, "status": line}))
+    await _tell(session, voice, conversation, status_notice(ticket))
+    if ticket.status is TicketStatus.RESOLVED and conversation.owner is Owner.BOT:
+        await surveys.schedule(session, conversation, settings.surveys, ticket=ticket, agent_id=agent.id)
     return ticket
+
+
+async def close_ticket(
+    session: AsyncSession, voice: Voice, ticket_id: int, settings: TicketSettings, *, quiet: bool = False
+) -> None:
+    """Close a ticket that has been resolved for long enough.
+
+    The customer is told, unless it is done ``quiet``, they want no notices, or a person is talking with them.
+    """
+    try:
+        ticket, conversation = await _ticket(session, ticket_id)
+    except TicketError:
+        return
+    if await ticket_life.close_if_due(session, ticket, settings):
+        if not quiet and conversation.owner is Owner.BOT and conversation.surveys_stopped_at is None:
+            await _tell(session, voice, conversation, status_notice(ticket))
+
+
+async def note_ticket(session: AsyncSession, ticket_id: int, words: str, agent: User) -> None:
+    """Add an internal note. Raises :class:`TicketError` for an unknown ticket, or no words or too many."""
+    ticket, _ = await _ticket(session, ticket_id)
+    await ticket_life.note(session, ticket, agent.username, words)
+
+
+async def classify_ticket(
+    session: AsyncSession, ticket_id: int, kind: TicketType, severity: Severity, agent: User, reason: str = ""
+) -> None:
+    """Correct type and severity. Raises :class:`TicketError` as :func:`bot.services.ticket_life.classify`."""
+    ticket, _ = await _ticket(session, ticket_id)
+    await ticket_life.classify(session, ticket, agent.username, kind, severity, reason.strip())
+
+
+async def merge_ticket(
+    session: AsyncSession, voice: Voice, ticket_id: int, number: str, agent: User, settings: TicketSettings
+) -> Ticket:
+    """Merge a ticket into the one with this number, which is returned; the customer is told once.
+
+    Raises:
+        TicketError: ``merge_unknown`` for a number that no ticket has, or as
+            :func:`bot.services.ticket_life.merge`.
+    """
+    wanted = tickets.id_of(number)
+    where = select(Ticket.id, Ticket.conversation_id).where(Ticket.id.in_([ticket_id, wanted or 0]))
+    found: dict[int, int] = {row.id: row.conversation_id for row in await session.execute(where)}
+    if ticket_id not in found:
+        raise TicketError("unknown")
+    if wanted is None or wanted not in found:
+        raise TicketError("merge_unknown")
+    # Always in the same order, so that two agents who merge at once wait for each other and not for ever.
+    for conversation_id in sorted(set(found.values())):
+        await _locked(session, conversation_id)
+    locked = {item: (await _ticket(session, item))[0] for item in sorted(found)}
+    source, target = locked[ticket_id], locked[wanted]
+    await ticket_life.merge(session, source, target, agent.username, settings)
+    conversation = await session.get_one(Conversation, source.conversation_id)
+    told = Reply("utter_ticket_merged", {"ticket": source.number, "other": target.number})
+    await _tell(session, voice, conversation, told)
+    return target

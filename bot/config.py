@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -194,6 +195,73 @@ class HandoffSettings(_Section):
     reminder_minutes: int = Field(default=5, ge=0)
 
 
+# The types and severities of :mod:`bot.storage.models`, which this module must not import.
+TicketKind = Literal[
+    "damaged", "wrong_item", "missing_item", "not_delivered", "late", "quality", "service", "billing", "other"
+]
+Gravity = Literal["low", "normal", "high", "critical"]
+
+
+def _language_code(code: str) -> str:
+    """The code itself. Raises ValueError for one that names no language."""
+    try:
+        Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(f"{code!r} is not a language code; use codes such as en, es, zh-Hans") from None
+    return code
+
+
+class SeverityRule(_Section):
+    """What raises a ticket's severity to ``raise_to``: all the conditions that are given must hold.
+
+    ``order_amount_at_least`` is in the order's own currency; ``words`` are looked for as whole words, by
+    language, and ``*`` at a word's beginning or end stands for any letters.
+    """
+
+    name: str = Field(default="", max_length=80)
+    types: tuple[TicketKind, ...] = ()
+    tiers: tuple[str, ...] = ()
+    order_amount_at_least: Decimal | None = Field(default=None, gt=0)
+    repeat_within_days: int | None = Field(default=None, ge=1, le=3650)
+    words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    raise_to: Gravity
+
+    @field_validator("words")
+    @classmethod
+    def _words(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for code, words in value.items():
+            _language_code(code)
+            if not words or any(not word.strip("* ") for word in words):
+                raise ValueError(f"the words of {code!r} are missing, or one of them is empty")
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> SeverityRule:
+        if not (self.types or self.tiers or self.order_amount_at_least or self.repeat_within_days or self.words):
+            names = "types, tiers, order_amount_at_least, repeat_within_days or words"
+            raise ValueError(f"a rule without a condition would raise every ticket; give it {names}")
+        return self
+
+
+class TicketSettings(_Section):
+    """Complaint tickets. ``root_causes`` and ``resolutions`` are the codes that agents choose from."""
+
+    reopen_days: int = Field(default=14, ge=1, le=3650)
+    severity_rules: tuple[SeverityRule, ...] = ()
+    root_causes: tuple[str, ...] = ()
+    resolutions: tuple[str, ...] = ()
+
+    @field_validator("root_causes", "resolutions")
+    @classmethod
+    def _codes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for code in value:
+            if not code.strip() or len(code) > 80:
+                raise ValueError(f"{code!r} must have between 1 and 80 characters")
+        if len(set(value)) < len(value):
+            raise ValueError("the same words stand here twice")
+        return value
+
+
 class SurveySettings(_Section):
     """Satisfaction surveys."""
 
@@ -257,6 +325,7 @@ class Settings(_Section):
     dialogue: DialogueSettings = Field(default_factory=DialogueSettings)
     verification: VerificationSettings = Field(default_factory=VerificationSettings)
     handoff: HandoffSettings = Field(default_factory=HandoffSettings)
+    tickets: TicketSettings = Field(default_factory=TicketSettings)
     surveys: SurveySettings = Field(default_factory=SurveySettings)
     orders: OrderSettings = Field(default_factory=OrderSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
@@ -268,12 +337,7 @@ class Settings(_Section):
     def _languages(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("name at least one language, for example [en]")
-        for code in value:
-            try:
-                Locale.parse(code, sep="-")
-            except (UnknownLocaleError, ValueError):
-                raise ValueError(f"{code!r} is not a language code; use codes such as en, es, zh-Hans") from None
-        return value
+        return tuple(map(_language_code, value))
 
     @model_validator(mode="after")
     def _default_is_spoken(self) -> Settings:

@@ -1,4 +1,4 @@
-"""What is done when a timer is due: surveys leave, hand-overs time out, files are fetched."""
+"""What is done when a timer is due: surveys leave, hand-overs time out, tickets close, files are fetched."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import agents
 from bot.config import Config
 from bot.contracts import Attachment, Author, Button, Connector, Owner, PermanentError, Reply, TemporaryError
 from bot.engine import FETCH_FILE
 from bot.outbox import Voice
-from bot.services import handoff, privacy, rooms, surveys, timers
+from bot.services import handoff, privacy, rooms, surveys, ticket_life, timers
 from bot.state import State, Task
 from bot.storage import Database, now, signal
 from bot.storage.models import (
@@ -111,6 +112,10 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
             await rooms.tell(session, row.conversation_id, "room.reminder", since, alert=True)
             await handoff.remind(session, row, payload["minutes"] * 2)
 
+    async def close_ticket(session: AsyncSession, payload: dict[str, Any], _: Any) -> None:
+        quiet = payload.get("quiet", False)
+        await agents.close_ticket(session, voice, payload["ticket"], settings.tickets, quiet=quiet)
+
     async def download(payload: dict[str, Any]) -> bytes | None:
         async with database.read() as session:
             row = await session.get(StoredFile, payload["file"])
@@ -152,6 +157,7 @@ def handlers(database: Database, voice: Voice, connectors: Mapping[str, Connecto
         surveys.EXPIRE: Job(expire_survey),
         handoff.TIMEOUT: Job(time_out),
         handoff.REMIND: Job(remind),
+        ticket_life.CLOSE: Job(close_ticket),
         FETCH_FILE: Job(keep_file, prepare=download, give_up=lose_file, mine=~elsewhere.exists()),
         privacy.SWEEP: Job(privacy.sweep),
     }

@@ -73,7 +73,7 @@ def desk_routes(database: Database, voice: Voice, config: Config) -> list[BaseRo
         route("/desk/files/{id:int}", agents(files.serve)),
         route("/desk/tickets", agents(tickets.listing)),
         route("/desk/tickets/{id:int}", agents(tickets.show)),
-        route("/desk/tickets/{id:int}/status", agents(tickets.set_status), post),
+        route("/desk/tickets/{id:int}/{action}", agents(tickets.act), post),
         route("/desk/surveys", desk.signed_in(results.show, Role.MANAGER)),
         route("/desk/{rest:path}", agents(_missing)),
     ]

@@ -1,4 +1,7 @@
-"""Complaint tickets: opening, looking up, resolving; every change is recorded."""
+"""Complaint tickets: opening, adding to, looking up; every change is recorded.
+
+How a ticket goes on from there is in :mod:`bot.services.ticket_life`.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.config import SeverityRule
+from bot.contracts import LinguadeskError
+from bot.services import severity as rules_of_severity
 from bot.services.customers import is_verified
 from bot.services.orders import number_key
 from bot.storage import now, signal
@@ -24,6 +30,19 @@ from bot.storage.models import (
     TicketType,
 )
 
+SYSTEM = "system"
+CUSTOMER = "customer"
+# The statuses of a ticket that somebody still works on.
+ACTIVE = (
+    TicketStatus.NEW,
+    TicketStatus.OPEN,
+    TicketStatus.PENDING_CUSTOMER,
+    TicketStatus.PENDING_THIRD_PARTY,
+)
+# So many of a customer's open tickets are compared with a new complaint.
+COMPARED = 50
+MAX_WORDS = 10_000
+
 # A file sent this long before a complaint is taken to belong to it.
 FILE_AGE = timedelta(minutes=30)
 # A file sent this soon after a complaint belongs to it as well.
@@ -36,11 +55,36 @@ DEFAULT_SEVERITY = {
 }
 
 
+class TicketError(LinguadeskError):
+    """The ticket does not allow this; the desk shows the reason, the words of ``ticket.failed.<reason>``."""
+
+
 async def record(session: AsyncSession, ticket: Ticket, actor: str, kind: str, **detail: Any) -> None:
     """Write who did what to a ticket."""
     ticket.updated_at = now()
     session.add(TicketEvent(ticket_id=ticket.id, actor=actor, kind=kind, detail=detail))
     signal(session, "desk")
+
+
+async def raise_severity(
+    session: AsyncSession, ticket: Ticket, rules: Sequence[SeverityRule], text: str, said: Severity | None = None
+) -> None:
+    """Raise a ticket's severity to what the customer's words or a rule call for; it is never lowered.
+
+    Args:
+        session: the transaction.
+        ticket: a stored ticket.
+        rules: the merchant's.
+        text: what the customer wrote.
+        said: the severity that was recognised in it, if any.
+    """
+    found = await rules_of_severity.highest(session, ticket, rules, text)
+    if said is not None and rules_of_severity.RANK[said] > rules_of_severity.RANK[ticket.severity]:
+        if found is None or rules_of_severity.RANK[said] >= rules_of_severity.RANK[found[0]]:
+            found = said, ""
+    if found is not None:
+        before, (ticket.severity, rule) = ticket.severity, found
+        await record(session, ticket, SYSTEM, "severity", before=before.value, after=ticket.severity.value, rule=rule)
 
 
 async def open_ticket(
@@ -52,8 +96,9 @@ async def open_ticket(
     order_number: str,
     description: str,
     language: str,
+    rules: Sequence[SeverityRule] = (),
 ) -> Ticket:
-    """Open a complaint and attach the files that were sent for it.
+    """Open a complaint, attach the files that were sent for it, and have the rules raise its severity.
 
     The order is linked only where the chat is verified for its customer; otherwise the number is
     kept in the ticket's history as the customer's claim.
@@ -75,8 +120,15 @@ async def open_ticket(
     )
     session.add(ticket)
     await session.flush()
-    await record(session, ticket, "customer", "opened", order_number=order_number)
-    await session.execute(
+    await record(session, ticket, CUSTOMER, "opened", order_number=order_number)
+    await _take_files(session, conversation, ticket)
+    await raise_severity(session, ticket, rules, description)
+    return ticket
+
+
+async def _take_files(session: AsyncSession, conversation: Conversation, ticket: Ticket) -> int:
+    """Attach the files that were sent here lately and belong to no ticket yet; how many there were."""
+    result: Any = await session.execute(
         update(StoredFile)
         .where(
             StoredFile.conversation_id == conversation.id,
@@ -86,49 +138,110 @@ async def open_ticket(
         .values(ticket_id=ticket.id)
         .execution_options(synchronize_session=False)
     )
-    return ticket
+    return int(result.rowcount)
+
+
+async def add(
+    session: AsyncSession,
+    conversation: Conversation,
+    ticket: Ticket,
+    words: str,
+    *,
+    rules: Sequence[SeverityRule] = (),
+    said: Severity | None = None,
+    kind: str = "added",
+) -> None:
+    """Put what the customer wrote into a ticket's history, and attach the files that were sent with it.
+
+    Args:
+        session: the transaction.
+        conversation: where it was written, which need not be where the ticket was opened.
+        ticket: where it belongs.
+        words: what was written.
+        rules: those that may raise the severity.
+        said: the severity that was recognised in the words.
+        kind: what the history calls it: ``added`` or ``reopened``.
+    """
+    files = await _take_files(session, conversation, ticket)
+    await record(session, ticket, CUSTOMER, kind, words=words, files=files, conversation=conversation.id)
+    await raise_severity(session, ticket, rules, words, said)
 
 
 async def attach(session: AsyncSession, conversation: Conversation, files: Sequence[StoredFile]) -> Ticket | None:
-    """Add files to the ticket that was opened here moments ago (the rest of an album); None if there is none."""
+    """Add files to the ticket that was opened or added to moments ago (the rest of an album); None if there is none."""
     ticket: Ticket | None = await session.scalar(
         select(Ticket)
-        .where(Ticket.conversation_id == conversation.id, Ticket.created_at > now() - ALBUM_AGE)
-        .order_by(Ticket.id.desc())
+        .join(TicketEvent, TicketEvent.ticket_id == Ticket.id)
+        .where(
+            _of(conversation),
+            TicketEvent.kind.in_(("opened", "added", "reopened")),
+            TicketEvent.actor == CUSTOMER,
+            TicketEvent.at > now() - ALBUM_AGE,
+        )
+        .order_by(TicketEvent.id.desc())
         .limit(1)
     )
     if ticket is not None and files:
         for item in files:
             item.ticket_id = ticket.id
-        await record(session, ticket, "customer", "files", count=len(files))
+        await record(session, ticket, CUSTOMER, "files", count=len(files))
     return ticket
 
 
+def _of(conversation: Conversation) -> ColumnElement[bool]:
+    """The tickets of this chat, and of the customer it is verified for."""
+    mine: ColumnElement[bool] = Ticket.conversation_id == conversation.id
+    return or_(mine, Ticket.customer_id == conversation.customer_id) if is_verified(conversation) else mine
+
+
 async def visible(session: AsyncSession, conversation: Conversation, limit: int = 5) -> Sequence[Ticket]:
-    """The tickets a customer may see here: of this chat, and of the customer it is verified for."""
-    mine = Ticket.conversation_id == conversation.id
-    if is_verified(conversation):
-        mine = or_(mine, Ticket.customer_id == conversation.customer_id)
-    rows = await session.scalars(select(Ticket).where(mine).order_by(Ticket.id.desc()).limit(limit))
+    """The tickets a customer may see here: of this chat, and of the customer it is verified for.
+
+    One that was merged is left out: the one that goes on in its place is there.
+    """
+    rows = await session.scalars(
+        select(Ticket).where(_of(conversation), Ticket.merged_into_id.is_(None)).order_by(Ticket.id.desc()).limit(limit)
+    )
     return rows.all()
 
 
-async def find_visible(session: AsyncSession, conversation: Conversation, number: str) -> Ticket | None:
-    """A ticket by its number, if the customer may see it here."""
+def id_of(number: str) -> int | None:
+    """The id that a ticket's number means, however it is written; None for what is no number."""
     digits = re.sub(r"\D", "", number)[:15]
-    ticket = await session.get(Ticket, int(digits)) if digits else None
-    if ticket is None:
-        return None
+    return int(digits) if digits else None
+
+
+async def find_visible(session: AsyncSession, conversation: Conversation, number: str) -> Ticket | None:
+    """A ticket by its number, if the customer may see it here; the one that goes on where it was merged."""
+    wanted = id_of(number)
+    ticket = await session.get(Ticket, wanted) if wanted is not None else None
+    for _ in range(2):
+        if ticket is None or not _may_see(conversation, ticket):
+            return None
+        if ticket.merged_into_id is None:
+            break
+        ticket = await session.get(Ticket, ticket.merged_into_id)
+    return ticket
+
+
+def _may_see(conversation: Conversation, ticket: Ticket) -> bool:
     if ticket.conversation_id == conversation.id:
-        return ticket
-    return ticket if is_verified(conversation) and ticket.customer_id == conversation.customer_id else None
+        return True
+    return is_verified(conversation) and ticket.customer_id == conversation.customer_id
 
 
-async def set_status(session: AsyncSession, ticket: Ticket, status: TicketStatus, actor: str) -> bool:
-    """Change a ticket's status; whether it was another one before."""
-    if ticket.status == status:
-        return False
-    before, ticket.status = ticket.status, status
-    ticket.resolved_at = now() if status in (TicketStatus.RESOLVED, TicketStatus.CLOSED) else None
-    await record(session, ticket, actor, "status", before=before.value, after=status.value)
-    return True
+async def duplicate(
+    session: AsyncSession, conversation: Conversation, kind: TicketType, order_number: str
+) -> Ticket | None:
+    """The newest ticket about the same order with the same type that is still worked on, of the same chat
+    or customer; None if there is none, or no order was named."""
+    key = number_key(order_number)
+    if not key:
+        return None
+    rows = await session.scalars(
+        select(Ticket)
+        .where(_of(conversation), Ticket.type == kind, Ticket.status.in_(ACTIVE), Ticket.order_number != "")
+        .order_by(Ticket.id.desc())
+        .limit(COMPARED)
+    )
+    return next((ticket for ticket in rows if number_key(ticket.order_number) == key), None)

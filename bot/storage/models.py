@@ -173,11 +173,12 @@ class Severity(enum.StrEnum):
 
 
 class TicketStatus(enum.StrEnum):
-    """Where a ticket stands."""
+    """Where a ticket stands. A pending one waits for the customer, or for someone else (a carrier)."""
 
     NEW = "new"
     OPEN = "open"
-    PENDING = "pending"
+    PENDING_CUSTOMER = "pending_customer"
+    PENDING_THIRD_PARTY = "pending_third_party"
     RESOLVED = "resolved"
     CLOSED = "closed"
 
@@ -466,6 +467,11 @@ class Ticket(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # In the merchant's words, see ``tickets.root_causes`` and ``tickets.resolutions`` in config.yml.
+    root_cause: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    resolution: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    # The ticket that goes on in this one's place.
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"), index=True)
 
     @property
     def number(self) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bot import catalogues
 from bot.checkup import examine
-from bot.config import Config, ConfigError, load_config
+from bot.config import Config, ConfigError, Gravity, TicketKind, load_config
 from bot.domain import load_domain
+from bot.storage.models import Severity, TicketType
 from bot.texts import Texts
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +79,41 @@ def test_a_wrong_setting_is_named_with_its_line(project: Path, edit: Edit, old: 
     assert words in complaint
     if "default_language" not in new:
         assert complaint.startswith(f"config.yml:{line(project, 'config.yml', new)}:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "words"),
+    [
+        ("reopen_days: 14", "reopen_days: 0", "reopen_days: 0", "tickets.reopen_days"),
+        ("order_amount_at_least: 500", "order_amount_at_least: x", "order_amount_at_least: x", "severity_rules.2"),
+        ("repeat_within_days: 30", "repeat_in_days: 30", "repeat_in_days", "repeat_in_days: unknown setting"),
+        ("      repeat_within_days: 30\n", "", "name: Complains again", "severity_rules.4: a rule without a condition"),
+        ("types: [damaged, ", "types: [broken, ", "types: [broken", "severity_rules.3.types.0: Input should be"),
+        ("        es: [herid*,", "        spanish: [herid*,", "words:", "'spanish' is not a language code"),
+        (
+            "        en: [injur*,",
+            "        en: ['*',",
+            "words:",
+            "the words of 'en' are missing, or one of them is empty",
+        ),
+        ("    - Packed wrongly", "    - Out of stock", "root_causes:", "the same words stand here twice"),
+        ("    - Packed wrongly", "    - ' '", "root_causes:", "between 1 and 80 characters"),
+    ],
+)
+def test_a_wrong_rule_for_tickets_is_named_with_its_line(
+    project: Path, edit: Edit, old: str, new: str, place: str, words: str
+) -> None:
+    """What is below `tickets`: the setting, the nearest line, and what is allowed."""
+    edit("config.yml", old, new)
+    (complaint,) = complaints(project)
+    assert words in complaint
+    assert complaint.startswith(f"config.yml:{line(project, 'config.yml', place)}:")
+
+
+def test_types_and_severities_are_those_of_tickets() -> None:
+    """The settings know every type and severity that the database knows, and no other."""
+    assert get_args(TicketKind) == tuple(TicketType)
+    assert get_args(Gravity) == tuple(Severity)
 
 
 @pytest.mark.parametrize("name", ["config.yml", "domain.yml", "knowledge/es.yml", "nlu/data/en/orders.yml"])

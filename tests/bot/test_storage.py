@@ -6,9 +6,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy.exc
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
@@ -16,8 +18,22 @@ from sqlalchemy import select
 from bot.contracts import Address, Inbound
 from bot.inbox import store
 from bot.storage import Database, StorageError, signal, wait
-from bot.storage.migrate import current, head, require_current, upgrade
-from bot.storage.models import Base, Conversation, Customer, Handoff, Inbox, OrderRow, Ticket
+from bot.storage.migrate import alembic_config, current, head, require_current, upgrade
+from bot.storage.models import (
+    Base,
+    Conversation,
+    Customer,
+    Handoff,
+    Inbox,
+    OrderRow,
+    Severity,
+    StoredFile,
+    Ticket,
+    TicketEvent,
+    TicketStatus,
+    TicketType,
+    Timer,
+)
 
 
 def event(number: int, chat: str = "c1", text: str = "hi") -> Inbound:
@@ -39,6 +55,66 @@ async def test_upgrading_twice_is_harmless(any_database: Database) -> None:
     """The demonstration and the operator may both do it."""
     await upgrade(any_database)
     await require_current(any_database)
+
+
+async def test_the_life_of_tickets_up_and_down(any_database: Database) -> None:
+    """Old tickets keep their rows, files, history and references through the change of statuses, both ways."""
+
+    async def to(revision: str) -> None:
+        move = command.upgrade if revision == "head" else command.downgrade
+        async with any_database.engine.connect() as connection:
+            await connection.run_sync(lambda sync: move(alembic_config(sync), revision))
+            await connection.commit()
+
+    async def rows(statement: str) -> list[tuple[Any, ...]]:
+        async with any_database.engine.connect() as connection:
+            return [tuple(row) for row in await connection.execute(sqlalchemy.text(statement))]
+
+    async with any_database.begin() as session:
+        await store(session, [event(1)])
+        for status in (TicketStatus.PENDING_CUSTOMER, TicketStatus.PENDING_THIRD_PARTY, TicketStatus.RESOLVED):
+            ticket = Ticket(
+                conversation_id=1,
+                type=TicketType.LATE,
+                severity=Severity.HIGH,
+                status=status,
+                description="late",
+                language="en",
+                resolved_at=datetime(2026, 1, 1, tzinfo=UTC) if status is TicketStatus.RESOLVED else None,
+            )
+            session.add(ticket)
+            await session.flush()
+            detail = {"before": "new", "after": status.value, "reason": "r"}
+            session.add(TicketEvent(ticket_id=ticket.id, actor="ana", kind="status", detail=detail))
+            session.add(StoredFile(conversation_id=1, ticket_id=ticket.id, kind="image", ref="x", mime="image/png"))
+    await to("0002")
+    assert await rows("SELECT id, status FROM tickets ORDER BY id") == [(1, "pending"), (2, "pending"), (3, "resolved")]
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        await rows("UPDATE tickets SET status = 'pending_customer'")
+    await to("head")
+    found = await rows("SELECT id, status, description, root_cause, merged_into_id FROM tickets ORDER BY id")
+    assert found == [
+        (1, "pending_customer", "late", "", None),
+        (2, "pending_customer", "late", "", None),
+        (3, "resolved", "late", "", None),
+    ]
+    assert await rows("SELECT ticket_id FROM files ORDER BY id") == [(1,), (2,), (3,)]
+    async with any_database.read() as session:
+        events = (await session.scalars(select(TicketEvent).order_by(TicketEvent.id))).all()
+        clock = (await session.scalars(select(Timer))).one()
+    assert [entry.detail["after"] for entry in events] == ["pending_customer", "pending_customer", "resolved"]
+    assert (clock.kind, clock.payload, clock.due_at) == (
+        "ticket_close",
+        {"ticket": 3, "quiet": True},
+        datetime(2026, 1, 15, tzinfo=UTC),
+    )
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        await rows("UPDATE tickets SET status = 'pending'")
+    with pytest.raises(sqlalchemy.exc.IntegrityError):
+        await rows(
+            "INSERT INTO ticket_events (id, ticket_id, actor, kind, detail, at) "
+            "VALUES (99, 77, 'x', 'x', '{}', '2026-01-01')"
+        )
 
 
 async def test_times_come_back_in_utc(any_database: Database) -> None:

@@ -8,6 +8,7 @@ from bot import agents
 from bot.app import App
 from bot.config import HandoffSettings
 from bot.services import handoff
+from bot.services.ticket_life import Change
 from bot.storage.models import Conversation, Handoff, OrderRow, StoredFile, Survey, SurveyStatus, Ticket, TicketStatus
 from bot.storage.models import Customer as CustomerRow
 from tests.customer import Agent, Customer, RestChannel, eventually
@@ -68,8 +69,9 @@ class TestIrreversible:
         await customer.says("cancel order 100235, ana@example.com")
         async with desk.database.begin() as session:
             ticket = (await session.scalars(select(Ticket))).one()
-            settings = desk.config.settings.surveys
-            await agents.set_ticket_status(session, desk.voice, ticket.id, TicketStatus.RESOLVED, agent.user, settings)
+            codes = desk.config.settings.tickets
+            change = Change(TicketStatus.RESOLVED, "", codes.root_causes[0], codes.resolutions[0])
+            await agents.set_ticket_status(session, desk.voice, ticket.id, change, agent.user, desk.config.settings)
 
         async def asked() -> bool:
             async with desk.database.read() as session:

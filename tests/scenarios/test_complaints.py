@@ -73,6 +73,7 @@ async def test_an_order_is_linked_only_when_proved(desk: App, customer: Customer
     await customer.says("where is order 100236? ana@example.com")
     await customer.says(text)
     await customer.says("skip")
+    await customer.presses("Open a new one")
     claimed, proved = await tickets(desk)
     async with desk.database.read() as session:
         order = (await session.scalars(select(OrderRow).where(OrderRow.number == "100236"))).one()

@@ -23,8 +23,12 @@ from tests.customer import eventually
 
 ROOT = Path(__file__).parents[2]
 CUSTOMERS = 20
-COMPLAINT = "My tea set from order 100236 arrived completely broken, two cups are in pieces"
-LINES = [COMPLAINT, "skip", "do you ship to Chile?", "thanks", "are you a robot?"] * 2
+COMPLAINT = "My tea set from order {order} arrived completely broken, two cups are in pieces"
+LINES = [
+    line.format(order=order)
+    for order in ("100236", "100400")
+    for line in (COMPLAINT, "skip", "do you ship to Chile?", "thanks", "are you a robot?")
+]
 
 
 class Server:

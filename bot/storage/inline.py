@@ -10,6 +10,7 @@ to the thread. Measured in ``docs/benchmarks.md``; see ``docs/adr/0004-sqlite-in
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -18,14 +19,34 @@ import aiosqlite
 
 
 class InPlaceConnection(aiosqlite.Connection):
-    """An aiosqlite connection whose quick calls run in the calling thread."""
+    """An aiosqlite connection whose quick calls run in the calling thread.
+
+    Never while its own thread is at a call: whoever waited for that may have been cancelled, and
+    closing or rolling back under a commit that still runs would crash the process. What comes then
+    is queued behind it.
+    """
+
+    def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
+        super().__init__(connector, iter_chunk_size)
+        self._in_thread = 0
+        self._counting = threading.Lock()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not self._running or not self._connection:
             raise ValueError("Connection closed")
-        if fn == self._connection.commit or (args and isinstance(args[0], str) and args[0].startswith("BEGIN")):
-            return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return fn(*args, **kwargs)
+        slow = fn == self._connection.commit or (args and isinstance(args[0], str) and args[0].startswith("BEGIN"))
+        with self._counting:
+            if not slow and not self._in_thread:
+                return fn(*args, **kwargs)
+            self._in_thread += 1
+        return await super()._execute(self._counted, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _counted(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            with self._counting:
+                self._in_thread -= 1
 
 
 def connect(database: str, **options: Any) -> InPlaceConnection:

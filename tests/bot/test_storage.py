@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +19,7 @@ from sqlalchemy import select
 
 from bot.contracts import Address, Inbound
 from bot.inbox import store
-from bot.storage import Database, StorageError, signal, wait
+from bot.storage import Database, StorageError, inline, signal, wait
 from bot.storage.migrate import alembic_config, current, head, require_current, upgrade
 from bot.storage.models import (
     Base,
@@ -296,3 +298,21 @@ class TestComplaints:
                 session.add(Customer(name="x"))
         other.close()
         await database.close()
+
+
+async def test_a_cancelled_wait_for_the_disk_is_not_closed_under(tmp_path: Path) -> None:
+    """A connection whose call still runs in its thread is closed after that call, not in the middle of it."""
+    path = str(tmp_path / "test.db")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN IMMEDIATE")
+        connection = await inline.connect(path, timeout=10, isolation_level=None)
+        begin = asyncio.create_task(connection.execute("BEGIN IMMEDIATE"))
+        await asyncio.sleep(0.1)
+        begin.cancel()
+        await asyncio.gather(begin, return_exceptions=True)
+        closing = asyncio.create_task(connection.close())
+        await asyncio.sleep(0.1)
+        assert not closing.done()
+        other.execute("COMMIT")
+        await asyncio.wait_for(closing, 10)

@@ -212,6 +212,12 @@ class TestReopening:
         """After the days it is closed, recorded and told; the button is gone."""
         await complains(customer)
         await becomes(desk, agent, TicketStatus.RESOLVED)
+
+        async def asked() -> bool:
+            async with desk.database.read() as session:
+                return any("How satisfied" in row.body["text"] for row in await session.scalars(select(Outbox)))
+
+        await eventually(asked)
         await resolved_ago(desk, 15)
 
         async def closed() -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from bot.config import ConfigError, Problem, line_of, load_yaml
 from bot.dialogue import width
+from bot.services.severity import folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,6 @@ class Answer:
     def to(self, question: str) -> str:
         """The best topic's answer, or the general one."""
         return self.topic(question) or self.general
-
-
-def folded(text: str) -> str:
-    """A text without case and accents, as customers often leave both out."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in plain if not unicodedata.combining(char))
 
 
 def _occurs(word: str, text: str) -> bool:

@@ -80,7 +80,7 @@ class App:
         delivery = self.config.settings.delivery
         running = []
         if work:
-            handlers = jobs.handlers(self.database, self.voice, self.connectors, self.config)
+            handlers = jobs.handlers(jobs.Workshop(self.database, self.voice, self.connectors, self.config))
             running += [
                 InboxWorker(self.database, self.engine, delivery).run(),
                 TimerWorker(self.database, handlers, delivery).run(),

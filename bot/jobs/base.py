@@ -1,0 +1,26 @@
+"""What every job works with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.config import Config, Settings
+from bot.contracts import Connector
+from bot.outbox import Voice
+from bot.storage import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """The parts that jobs need: database, words and outbox, the connectors that are on, settings and folders."""
+
+    database: Database
+    voice: Voice
+    connectors: Mapping[str, Connector]
+    config: Config
+
+    @property
+    def settings(self) -> Settings:
+        """All settings."""
+        return self.config.settings

@@ -4,7 +4,7 @@ from bot.storage.models.base import Base, Document, ExactNumeric, Id, UtcDateTim
 from bot.storage.models.orders import OrderLineRow, OrderRow
 from bot.storage.models.people import AgentIdentity, Customer, PrivacyRequest, Role, User, VerificationAttempt
 from bot.storage.models.plumbing import Alert, Announcement, ApiToken, Delivery, Event, Timer, TimerStatus
-from bot.storage.models.surveys import Survey, SurveyStatus
+from bot.storage.models.surveys import Campaign, FollowUp, Survey, SurveyAnswer, SurveyStatus
 from bot.storage.models.talk import (
     Conversation,
     ConversationNote,
@@ -40,6 +40,7 @@ __all__ = [
     "Announcement",
     "ApiToken",
     "Base",
+    "Campaign",
     "ClockKind",
     "Conversation",
     "ConversationNote",
@@ -51,6 +52,7 @@ __all__ = [
     "Event",
     "ExactNumeric",
     "FileStatus",
+    "FollowUp",
     "Handoff",
     "Id",
     "Inbox",
@@ -67,6 +69,7 @@ __all__ = [
     "Severity",
     "StoredFile",
     "Survey",
+    "SurveyAnswer",
     "SurveyStatus",
     "Ticket",
     "TicketClock",

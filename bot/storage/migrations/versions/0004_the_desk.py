@@ -1,4 +1,4 @@
-"""Clocks of tickets, teams and turns, translations, corrections, notes, alerts, events and webhooks, keys of the API"""
+"""Clocks, teams and turns, translations, corrections, notes, alerts, webhooks, the API's keys, follow-ups of surveys"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -238,9 +238,74 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("speaks", DOCUMENT, server_default="[]", nullable=False))
     op.add_column("users", sa.Column("capacity", sa.Integer(), nullable=True))
     op.add_column("users", sa.Column("assigned_at", models.UtcDateTime(timezone=True), nullable=True))
+    _surveys()
+
+
+def _surveys() -> None:
+    """Answers with their changes, follow-ups, campaigns, and a fuller snapshot."""
+    op.create_table(
+        "survey_answers",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("survey_id", ID, nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_survey_answers_survey_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_answers")),
+    )
+    op.create_index(op.f("ix_survey_answers_survey_id"), "survey_answers", ["survey_id"])
+    op.create_table(
+        "follow_ups",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("survey_id", ID, nullable=False),
+        sa.Column("team", sa.String(length=64), nullable=False),
+        sa.Column("owner_id", ID, nullable=True),
+        sa.Column("due_at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=24), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("created_at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", models.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("again_id", ID, nullable=True),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_follow_ups_owner_id")),
+        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_follow_ups_survey_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_ups")),
+        sa.UniqueConstraint("survey_id", name=op.f("uq_follow_ups_survey_id")),
+    )
+    op.create_index(op.f("ix_follow_ups_owner_id"), "follow_ups", ["owner_id"])
+    op.create_index("ix_follow_ups_open", "follow_ups", ["closed_at", "due_at"])
+    op.create_table(
+        "campaigns",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("definition", sa.String(length=64), nullable=False),
+        sa.Column("user_id", ID, nullable=False),
+        sa.Column("audience", DOCUMENT, nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("excluded", DOCUMENT, nullable=False),
+        sa.Column("created_at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_campaigns_user_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_campaigns")),
+    )
+    for name in ("delivered_at", "reminded_at"):
+        op.add_column("surveys", sa.Column(name, models.UtcDateTime(timezone=True), nullable=True))
+    lengths = {"definition": 64, "trigger": 24, "team": 64, "product": 120, "country": 64, "reason": 40, "topic": 40}
+    for name, length in lengths.items():
+        op.add_column("surveys", sa.Column(name, sa.String(length=length), server_default="", nullable=False))
+    op.add_column("surveys", sa.Column("campaign_id", ID, nullable=True))
+    op.add_column("surveys", sa.Column("sentiment", sa.Double(), nullable=True))
+    op.create_index(op.f("ix_surveys_campaign_id"), "surveys", ["campaign_id"])
+    op.create_index("ix_surveys_kind", "surveys", ["kind", "sent_at"])
+    op.create_index("ix_surveys_customer", "surveys", ["customer_id", "created_at"])
+    # What was delivered before this was kept: when the platform took the message that asked.
+    op.execute(
+        "UPDATE surveys SET delivered_at = (SELECT outbox.sent_at FROM outbox WHERE outbox.id = surveys.outbox_id "
+        "AND outbox.status = 'sent') WHERE outbox_id IS NOT NULL"
+    )
 
 
 TABLES = (
+    "campaigns",
+    "follow_ups",
+    "survey_answers",
     "translations",
     "corrections",
     "ticket_clocks",
@@ -258,11 +323,26 @@ COLUMNS = {
     "customers": ("timezone",),
     "handoffs": ("team", "passed", "offered_to_id", "offered_at", "phone"),
     "tickets": ("team", "agent_id", "product", "carrier", "country", "tier", "sentiment"),
+    "surveys": (
+        "delivered_at",
+        "reminded_at",
+        "definition",
+        "trigger",
+        "campaign_id",
+        "team",
+        "product",
+        "country",
+        "reason",
+        "topic",
+        "sentiment",
+    ),
     "users": ("away_since", "speaks", "capacity", "assigned_at"),
 }
 
 
 def downgrade() -> None:
+    for name in ("ix_surveys_customer", "ix_surveys_kind", op.f("ix_surveys_campaign_id")):
+        op.drop_index(name, "surveys")
     op.drop_index("ix_tickets_created_at", "tickets")
     op.drop_index(op.f("ix_tickets_agent_id"), "tickets")
     for table in TABLES:

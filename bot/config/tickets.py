@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import date, time
 from decimal import Decimal
-from typing import Literal, get_args
+from functools import lru_cache
+from typing import Any, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from bot.config.sections import Section, language_code, time_zone
 
@@ -74,6 +76,8 @@ class TicketSettings(Section):
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[str, ...] = get_args(Weekday)
+# With more of them a calendar might never be open again.
+MAX_YEARLY = 180
 _SHIFT = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
@@ -101,6 +105,31 @@ def _shifts(shifts: tuple[str, ...]) -> tuple[str, ...]:
     return shifts
 
 
+@lru_cache(maxsize=64)
+def public_holidays(country: str, subdivision: str = "") -> Container[date]:
+    """The public holidays of a country, or of a part of it, in every year.
+
+    Args:
+        country: its ISO 3166 code of two letters.
+        subdivision: the part's code, such as ``BY`` for Bavaria; empty for the country alone.
+
+    Raises:
+        ValueError: nothing is known of such a country, or of such a part of it.
+    """
+    # Here and not above: it takes a fifth of a second, and most calendars of small shops need none.
+    import holidays
+
+    try:
+        found: Container[date] = holidays.country_holidays(country, subdiv=subdivision or None)
+    except NotImplementedError:
+        where = f"the part {subdivision!r} of {country}" if subdivision else f"the country {country!r}"
+        raise ValueError(
+            f"no public holidays are known of {where}; use an ISO 3166 code such as NL, with a subdivision such as "
+            "BY for Bavaria in DE, or list the days under `dates`"
+        ) from None
+    return found
+
+
 class Holidays(Section):
     """Days on which nobody works: a country's public holidays, and dates of the merchant's own.
 
@@ -111,6 +140,31 @@ class Holidays(Section):
     subdivision: str = ""
     dates: tuple[str, ...] = ()
 
+    @field_validator("dates", mode="before")
+    @classmethod
+    def _written(cls, value: Any) -> Any:
+        # Without quotation marks YAML takes 2026-12-24 for a date.
+        if not isinstance(value, list | tuple):
+            return value
+        return [item.isoformat() if isinstance(item, date) else item for item in value]
+
+    @field_validator("country")
+    @classmethod
+    def _country(cls, value: str) -> str:
+        if value:
+            public_holidays(value)
+        return value
+
+    @field_validator("subdivision")
+    @classmethod
+    def _subdivision(cls, value: str, info: ValidationInfo) -> str:
+        country = info.data.get("country")
+        if value and country == "":
+            raise ValueError("a subdivision needs its country; add `country`, for example DE")
+        if value and country:
+            public_holidays(country, value)
+        return value
+
     @field_validator("dates")
     @classmethod
     def _dates(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,6 +174,8 @@ class Holidays(Section):
                 date.fromisoformat(day if len(day) > 5 else f"2028-{day}")
             except ValueError:
                 raise ValueError(f"{day!r} is not a date; write 2026-12-24, or 12-24 for every year") from None
+        if sum(len(day) == 5 for day in value) > MAX_YEARLY:
+            raise ValueError(f"more than {MAX_YEARLY} days of every year are holidays; set `hours` in another way")
         return value
 
 
@@ -170,7 +226,7 @@ def weekdays(days: str) -> tuple[str, ...]:
         or WEEKDAYS.index(last or first) < WEEKDAYS.index(first)
     ):
         raise ValueError(f"{days!r} is not a weekday; write one of {', '.join(WEEKDAYS)}, or a range such as mon-fri")
-    return WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last) + 1]
+    return WEEKDAYS[WEEKDAYS.index(first) : WEEKDAYS.index(last or first) + 1]
 
 
 class Target(Section):

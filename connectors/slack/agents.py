@@ -86,6 +86,16 @@ class SlackAgents:
             if error.code not in LOST:
                 raise
 
+    async def announce(self, note: Note) -> None:
+        """Say something in the channel itself, with a picture if it has one. Raises like :meth:`show`."""
+        if note.media:
+            await self.note(Room(self.chat), note)
+            return
+        message = note_message(note)
+        # Only what is said in a thread can be shown in the channel as well.
+        message.pop("reply_broadcast", None)
+        await self._api.post(self.chat, message)
+
     async def _update(self, room: Room, card: Card) -> None:
         message = card_message(card)
         try:

@@ -150,6 +150,18 @@ class TelegramAgents:
             if not (_SAME.search(error.words) or _NO_TOPIC.search(error.words)):
                 raise self._advised(error) from None
 
+    async def announce(self, note: Note) -> None:
+        """Say something in the group's general topic, cut to one message; a picture has it as its caption."""
+        text, entities = note_text(note, self.names)
+        try:
+            if note.media:
+                caption = {"caption": shorten(text, MAX_CAPTION), "caption_entities": entities}
+                await self._send_files(place(self.chat), note.media[:1], caption)
+                return
+            await self._call("sendMessage", **place(self.chat), text=shorten(text, MAX_TEXT), entities=entities)
+        except Refused as error:
+            raise self._advised(error) from None
+
     async def _open(self, room: Room, card: Card) -> Room:
         name = shorten(" ".join(card.title.split()), MAX_TOPIC) or f"#{card.handoff}"
         try:

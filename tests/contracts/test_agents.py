@@ -74,6 +74,9 @@ async def test_each_call_makes_one_thing(running: Running) -> None:
     assert _changing(running) == before + 2
 
 
+SAYING = ("sendMessage", "chat.postMessage")
+
+
 def _changing(running: Running) -> int:
     names = (
         "sendMessage",
@@ -107,6 +110,33 @@ async def test_files_reach_the_agents(running: Running) -> None:
     await space(running).note(room, Note("Ana: here it is", media=MEDIA[:1]))
     await space(running).note(room, Note("Ana: and this", media=MEDIA[1:]))
     await space(running).note(room, Note("", media=MEDIA[:1]))
+
+
+@with_agents
+async def test_announcements_are_one_message_outside_all_rooms(running: Running) -> None:
+    """Said in the agents' chat itself, in no thread, whatever their length; every request is of the platform's form."""
+    before = _changing(running)
+    await space(running).announce(Note("T-000042 has waited too long for an answer. <b> & *now*", alert=True))
+    await space(running).announce(Note("A very long announcement. " * 1000))
+    assert _changing(running) == before + 2
+    calls = [call for call in running.channel.requested(running.server) if call.definition in SAYING][-2:]
+    assert [excess for call in calls for excess in running.channel.excess(call)] == []
+    assert not any({"thread_ts", "message_thread_id"} & set(call.params) for call in calls)
+    assert "T-000042 has waited too long" in str(calls[0].params)
+
+
+@with_agents
+async def test_an_announcement_may_have_a_picture(running: Running) -> None:
+    """The picture reaches the agents' chat, with the words, outside all threads."""
+    folder = running.host.config.files_dir / "exports"
+    folder.mkdir(parents=True)
+    (folder / "box.jpg").write_bytes(b"\xff\xd8\xff\xe0" + b"\x00" * 200)
+    before = len(running.channel.requested(running.server))
+    await space(running).announce(Note("CSAT 82 %. " * 300, media=MEDIA[:1]))
+    calls = running.channel.requested(running.server)[before:]
+    assert calls and [excess for call in calls for excess in running.channel.excess(call)] == []
+    assert "CSAT 82 %" in "".join(str(call.params) for call in calls)
+    assert not any({"thread_ts", "message_thread_id"} & set(call.params) for call in calls)
 
 
 @with_agents

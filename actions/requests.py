@@ -6,11 +6,11 @@ with that on the card, so that the customer is not asked twice.
 
 from __future__ import annotations
 
+from actions.people import to_person
 from actions.registry import action
 from actions.verify import known_order
 from bot.contracts import Reply
 from bot.engine import Context
-from bot.services import handoff
 from bot.state import Outcome
 
 
@@ -28,6 +28,5 @@ async def pass_on(context: Context) -> Outcome:
     order = await known_order(context)
     if isinstance(order, Outcome):
         return order
-    settings = context.settings.handoff
-    await handoff.begin(context.session, context.conversation, context.intent, settings)
-    return Outcome((Reply("utter_request_passed_on", {"number": order.number}),), reset=True, about=order.number)
+    passed_on = Reply("utter_request_passed_on", {"number": order.number})
+    return await to_person(context, context.intent, lead=passed_on, about=order.number)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from actions.people import to_person
+from bot import handovers
 from bot.contracts import Order, Reply
 from bot.engine import Context
-from bot.services.customers import Proof, contact_matches, locked, prove
+from bot.services import handoff
+from bot.services.customers import Proof, contact_matches, failures_in_a_row, locked, prove
 from bot.state import Outcome
 
 
@@ -37,11 +40,24 @@ async def known_order(context: Context) -> Order | Outcome:
             # Someone else from here on: what the one before had begun is not theirs to finish.
             context.state = replace(context.state, stack=(), about="")
         return order
+    if await too_many_failures(context):
+        return await to_person(context, handovers.VERIFICATION)
     if proof is Proof.LOCKED:
         return _locked()
     failed = Reply("utter_verification_failed", {"number": number})
     remembered = {"tried": contact, "tried_for": number}
     return Outcome((failed,), ask="contact", clear=("contact",), keep=remembered, silent=True)
+
+
+async def too_many_failures(context: Context) -> bool:
+    """Whether so many tries in a row have failed here that a person had better look at it.
+
+    Not right after a hand-over that this had caused already.
+    """
+    count = context.settings.handoff.triggers.verification_failures
+    if not count or handovers.VERIFICATION in await handoff.ended_lately(context.session, context.conversation.id):
+        return False
+    return await failures_in_a_row(context.session, context.conversation, context.settings.verification) >= count
 
 
 async def known_customer(context: Context) -> Outcome | None:

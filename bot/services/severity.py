@@ -64,11 +64,13 @@ async def _repeated(session: AsyncSession, ticket: Ticket, days: int) -> bool:
     return earlier is not None
 
 
-async def _holds(session: AsyncSession, ticket: Ticket, rule: SeverityRule, text: str) -> bool:
+async def _holds(session: AsyncSession, ticket: Ticket, rule: SeverityRule, text: str, sentiment: float | None) -> bool:
     """Whether all conditions of a rule hold. Tier and amount count only where customer and order are proved."""
     if rule.types and ticket.type.value not in rule.types:
         return False
     if rule.words and not mentions(text, rule.words.get(ticket.language, ())):
+        return False
+    if rule.sentiment_below is not None and (sentiment is None or sentiment > rule.sentiment_below):
         return False
     if rule.tiers:
         customer = await session.get(Customer, ticket.customer_id) if ticket.customer_id is not None else None
@@ -82,7 +84,7 @@ async def _holds(session: AsyncSession, ticket: Ticket, rule: SeverityRule, text
 
 
 async def highest(
-    session: AsyncSession, ticket: Ticket, rules: Sequence[SeverityRule], text: str
+    session: AsyncSession, ticket: Ticket, rules: Sequence[SeverityRule], text: str, sentiment: float | None = None
 ) -> tuple[Severity, str] | None:
     """The highest severity above the ticket's own that a rule raises it to, with the rule's name; else None.
 
@@ -91,10 +93,12 @@ async def highest(
         ticket: a stored ticket.
         rules: the merchant's; one without a name is called by its place, ``#2``.
         text: what the customer wrote.
+        sentiment: how that sounds, between -1 and 1; None: nobody looked.
     """
     best: tuple[Severity, str] | None = None
     for place, rule in enumerate(rules, 1):
         wanted = Severity(rule.raise_to)
-        if RANK[wanted] > RANK[best[0] if best else ticket.severity] and await _holds(session, ticket, rule, text):
+        higher = RANK[wanted] > RANK[best[0] if best else ticket.severity]
+        if higher and await _holds(session, ticket, rule, text, sentiment):
             best = wanted, rule.name or f"#{place}"
     return best

@@ -6,11 +6,15 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.commandline import data_dir_option, format_option, print_rows, progress_bar, run
-from bot.config import load_config
+from bot.config import Config, load_config
+
+if TYPE_CHECKING:
+    from nlu import learning
 
 language_option = click.option(
     "--lang", "languages", multiple=True, help="Only this language; may be given several times."
@@ -108,6 +112,73 @@ def compare_command(engines: tuple[str, ...], languages: tuple[str, ...], data_d
         click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=2))
     else:
         print_rows(found.rows(), layout)
+
+
+@nlu.command("learn")
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@data_dir_option
+def learn_command(dry_run: bool, data_dir: Path | None) -> None:
+    """Learn the corrections that were approved at the desk; try all that was learnt before.
+
+    Each becomes a training example (learned.yml in the training folder of its language) and a
+    regression case (nlu/regression). Then the recogniser is trained, every case is tried, and the
+    figures on nlu/eval are held against their floors. Ends with 1 when a case fails or a figure is
+    below its floor: the files stay as they are, to be looked at.
+    """
+    from nlu import learning
+
+    config = load_config(data_dir=data_dir)
+    todo = run(_to_learn(config))
+    for lesson, reason in todo.refused:
+        click.echo(f"Not learnt: “{lesson.text[:60]}” as {lesson.intent}: {reason}.", err=True)
+    for line in todo.lines:
+        what = line.example or "only as a regression case, the training data has it"
+        click.echo(f"{line.lesson.language}: {line.lesson.intent}: {what}")
+    if dry_run:
+        click.echo(f"{len(todo.lines)} to learn, {len(todo.refused)} refused; nothing was written.")
+        return
+    for path in learning.write(config, todo):
+        click.echo(f"Changed: {path}")
+    run(_learnt(config, todo.learnt))
+    if config.settings.recognizer.engine != "embedded" and todo.lines:
+        click.echo("Train the Rasa server on the new files, then run this command again: it tries all cases.")
+        return
+    with progress_bar("Training") as report_progress:
+        verdict = learning.check(config, report_progress)
+    click.echo(verdict.summary())
+    if todo.lines:
+        click.echo("Start `linguadesk run` anew for it to take effect.")
+    if not verdict.good:
+        sys.exit(1)
+
+
+async def _to_learn(config: Config) -> learning.Plan:
+    from bot.services import corrections
+    from bot.storage import Database
+    from bot.storage.migrate import require_current
+    from nlu import learning
+
+    database = Database(config.database_url)
+    try:
+        await require_current(database)
+        async with database.read() as session:
+            rows = await corrections.approved(session)
+    finally:
+        await database.close()
+    lessons = [learning.Lesson(row.id, row.text, row.intent, row.language) for row in rows]
+    return await asyncio.to_thread(learning.plan, config, lessons)
+
+
+async def _learnt(config: Config, ids: list[int]) -> None:
+    from bot.services import corrections
+    from bot.storage import Database
+
+    database = Database(config.database_url)
+    try:
+        async with database.begin() as session:
+            await corrections.mark_learnt(session, ids)
+    finally:
+        await database.close()
 
 
 @nlu.group("data")

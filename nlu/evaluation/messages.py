@@ -19,7 +19,7 @@ EVAL_FOLDER = Path("nlu", "eval")
 LENGTHS = ("1-3", "4-8", "9+")
 """Classes of messages by their number of words; see :func:`length_class`."""
 
-_HEADER = ["intent", "text"]
+HEADER = ["intent", "text"]
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
 
 
@@ -55,7 +55,7 @@ def load_messages(
     for language in chosen:
         path = _file(config, language)
         if path.is_file():
-            messages += _read(path, (EVAL_FOLDER / path.name).as_posix(), language, known, problems)
+            messages += read_messages(path, (EVAL_FOLDER / path.name).as_posix(), language, known, problems)
         elif languages is not None:
             shown = (EVAL_FOLDER / path.name).as_posix()
             problems.append(Problem(shown, 0, f"there are no evaluation messages for {language!r}"))
@@ -73,14 +73,18 @@ def _file(config: Config, language: str) -> Path:
     return config.home / EVAL_FOLDER / f"{language}.tsv"
 
 
-def _read(path: Path, shown: str, language: str, known: set[str], problems: list[Problem]) -> list[Message]:
+def read_messages(path: Path, shown: str, language: str, known: set[str], problems: list[Problem]) -> list[Message]:
+    """Read one file of messages; what is wrong is added to ``problems``.
+
+    ``shown`` is what the file is called there; ``known`` are the normal forms of the training examples.
+    """
     messages: list[Message] = []
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
         problems.append(Problem(shown, 0, f"the file is not UTF-8 text ({error.reason})"))
         return messages
-    if lines[0].rstrip("\r").split("\t") != _HEADER:
+    if lines[0].rstrip("\r").split("\t") != HEADER:
         problems.append(Problem(shown, 1, "the first line must be `intent`, a tab, and `text`"))
         return messages
     for number, line in enumerate(lines[1:], start=2):

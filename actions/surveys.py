@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from actions.registry import action
+from actions.registry import action, prompt
+from bot import questionnaire
+from bot.answers import answer
+from bot.config import SCALES
 from bot.contracts import Reply
 from bot.engine import Context
-from bot.services import surveys
+from bot.services import ratings, surveys
 from bot.services.surveys import Answer
 from bot.state import Outcome
-
-
-def score_of(text: str) -> int | None:
-    """A rating on the scale of 1 to 5; one out of ten is halved and rounded up."""
-    number, _, out_of = text.partition("/")
-    if not number.strip().isdecimal():
-        return None
-    score = int(number)
-    if out_of.strip() == "10" and 1 <= score <= 10:
-        return (score + 1) // 2
-    return score if 1 <= score <= 5 else None
+from bot.storage.models import Survey
 
 
 @action("give_feedback")
@@ -28,32 +21,68 @@ async def give_feedback(context: Context) -> Outcome:
     return Outcome(start=("answer_survey", {"survey": str(survey.id)}))
 
 
+@prompt("rating")
+async def ask_rating(context: Context, _intent: str) -> Reply:
+    """The question of the survey that is being answered, with its own scale."""
+    survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
+    if survey is None or survey.kind == "feedback":
+        return Reply("utter_ask_rating")
+    return questionnaire.question(survey, context.settings.surveys)
+
+
 @action("answer_survey", optional=("rating",), resumable=False)
 async def answer_survey(context: Context) -> Outcome:
-    """Keep the rating as soon as it is given, then ask for a comment."""
+    """Keep the rating as soon as it is given, then ask for a comment unless one came with it."""
     survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
     if survey is None:
         return Outcome((Reply("utter_choice_gone"),))
-    if not context.slots.get("rating"):
-        return Outcome((Reply("utter_deny"),))
-    score = score_of(context.slots["rating"])
+    rating = context.slots.get("rating", "")
+    if not rating or rating == questionnaire.LATER:
+        surveys.put_off(survey)
+        return Outcome((Reply("utter_survey_declined"),))
+    score = _score(rating, survey, context)
     if score is None:
-        return Outcome((Reply("utter_invalid_rating"),), ask="rating", clear=("rating",))
-    answer = await surveys.rate(context.session, survey, score)
-    if answer is Answer.UNKNOWN:
+        low, high = SCALES[survey.kind]
+        again = Reply("utter_survey_out_of_range", {"low": low, "high": high})
+        return Outcome((again,), ask="rating", clear=("rating",), silent=True)
+    result = await answer(context.session, survey, score, context.settings)
+    if result is Answer.UNKNOWN:
         return Outcome((Reply("utter_choice_gone"),))
-    if answer is Answer.LATE:
+    if result is Answer.LATE:
         return Outcome((Reply("utter_survey_late"),))
-    if answer is Answer.CHANGED:
-        return Outcome((Reply("utter_survey_changed", {"rating": score}),))
-    return Outcome(start=("survey_comment", {"survey": str(survey.id)}))
+    if result is Answer.CHANGED:
+        changed = (Reply("utter_survey_changed", {"rating": score}),)
+        return Outcome(changed, start=None if survey.comment else _comment_on(survey))
+    typed = ratings.read(context.text, *SCALES[survey.kind], context.language)
+    if typed is not None and typed.comment:
+        sounds = context.sounds(typed.comment)
+        await surveys.comment(context.session, survey, typed.comment, sounds)
+        return Outcome((Reply("utter_survey_thanks_comment"),))
+    return Outcome(start=_comment_on(survey))
+
+
+def _comment_on(survey: Survey) -> tuple[str, dict[str, str]]:
+    return "survey_comment", {"survey": str(survey.id)}
+
+
+def _score(rating: str, survey: Survey, context: Context) -> int | None:
+    """The rating as a number of the scale; None if it is none of them."""
+    low, high = SCALES[survey.kind]
+    if (said := ratings.mentioned(context.text, low, high, context.language)) is not None:
+        # "8/10" in a sentence, of which the recogniser kept the 8.
+        return said
+    if rating.isascii() and rating.isdecimal() and len(rating) <= 2:
+        return int(rating) if low <= int(rating) <= high else None
+    found = ratings.read(rating, low, high, context.language)
+    return found.score if found is not None else None
 
 
 @action("survey_comment", optional=("comment",), resumable=False)
 async def survey_comment(context: Context) -> Outcome:
     """Keep the comment, if there is one."""
     survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
-    if survey is None or not context.slots.get("comment"):
+    words = context.slots.get("comment", "")
+    if survey is None or not words:
         return Outcome((Reply("utter_survey_thanks"),))
-    survey.comment = context.slots["comment"]
+    await surveys.comment(context.session, survey, words, context.sounds(words))
     return Outcome((Reply("utter_survey_thanks_comment"),))

@@ -1,98 +1,73 @@
-"""Conversations: the list, the live transcript, and what an agent does in it."""
+"""One conversation: its live page, and what an agent does in it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import RedirectResponse, Response
 
 from bot import agents
-from bot.contracts import Owner
-from bot.desk.files import is_image
-from bot.desk.pages import NOT_FOUND, PageError, Visit, digest, from_htmx
-from bot.desk.tickets import chosen
-from bot.services.customers import is_verified
+from bot.contracts import Media, PermanentError, TemporaryError
+from bot.desk import timeline, uploads
+from bot.desk.pages import NOT_FOUND, PageError, Visit, from_htmx, whole
+from bot.services import drafts, notes, translations
 from bot.services.handoff import HandoffError
-from bot.services.orders import DatabaseOrders
-from bot.storage import reports
+from bot.storage import reports, talk_reports
+from bot.translation import ForReply, for_reply
 
-SHOWN = 100
-MOST_SHOWN = 2000
-# What the composer and the buttons go by; also what data-state in the page says.
-BOT, WAITING, MINE, TAKEN = "bot", "waiting", "mine", "taken"
+ACTIONS = frozenset({"claim", "take-over", "reply", "note", "resolve", "back", "pass-on", "transcript"})
 
 
-async def listing(visit: Visit) -> Response:
-    """All conversations, latest first."""
-    query = visit.request.query_params
-    owner = chosen(Owner, query.get("owner", ""))
-    channel = query.get("channel", "")[:32]
-    async with visit.desk.database.read() as session:
-        known = await reports.channels(session)
-        channel = channel if channel in known else ""
-        page = await reports.conversations(session, owner=owner, channel=channel, page=visit.page_number())
-    kept = {name: value for name, value in (("owner", owner.value if owner else ""), ("channel", channel)) if value}
-    return visit.render(
-        "conversations.html", page=page, owners=list(Owner), owner=owner, channels=known, channel=channel, kept=kept
-    )
+class Answered(HandoffError):
+    """A colleague has written to the customer since the agent's page was drawn."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__("answered")
+        self.name = name
 
 
-def _shown(visit: Visit) -> int:
-    asked = visit.request.query_params.get("show", "")
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else SHOWN
-    return min(max(number, SHOWN), MOST_SHOWN)
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What a form of the page brings."""
 
+    fields: Mapping[str, str]
+    upload: uploads.Upload | None = None
 
-def _state(view: reports.ConversationView, me: int) -> str:
-    """Which actions the conversation allows this agent."""
-    if view.handoff is None:
-        return BOT
-    if view.handoff.agent_id is None:
-        return WAITING
-    return MINE if view.handoff.agent_id == me else TAKEN
+    @property
+    def text(self) -> str:
+        """What was written."""
+        return self.fields.get("text", "").replace("\r\n", "\n")
 
-
-async def _context(visit: Visit, session: AsyncSession) -> dict[str, Any]:
-    view = await reports.conversation(session, visit.id())
-    if view is None:
-        raise PageError(*NOT_FOUND)
-    shown = _shown(visit)
-    messages, more = await reports.transcript(session, visit.id(), shown)
-    talk = view.conversation
-    orders = []
-    if talk.customer_id is not None:
-        backend = DatabaseOrders(session, visit.desk.config.settings.orders)
-        orders = list(await backend.of_customer(talk.customer_id, 5))
-    return {
-        "view": view,
-        "talk": talk,
-        "state": _state(view, visit.me.id),
-        "messages": messages,
-        "more": more and shown < MOST_SHOWN,
-        "shown": shown,
-        "next_shown": min(shown * 5, MOST_SHOWN),
-        "verified": is_verified(talk),
-        "orders": orders,
-        "tickets": await reports.tickets_around(session, talk),
-        "is_image": is_image,
-        "max_reply": agents.MAX_REPLY,
-        "seen": digest(await reports.conversation_version(session, talk.id)),
-        "queue_seen": digest(await reports.queue_version(session)),
-    }
+    @property
+    def seen(self) -> int | None:
+        """The newest message when the form was drawn; None if it does not say."""
+        return whole(self.fields.get("seen", ""))
 
 
 async def _page(
-    visit: Visit, status: int = 200, *, failure: str = "", draft: str = "", acted: bool = False
+    visit: Visit,
+    status: int = 200,
+    *,
+    failure: str = "",
+    by: str = "",
+    typed: Mapping[str, str] | None = None,
+    acted: bool = False,
 ) -> Response:
-    """The page, or its live part where the page's script asks for it."""
+    """The page, or its live part where the page's script asks for it.
+
+    ``typed`` is what stood in the fields when ``failure`` came, ``by`` whom it came from; ``acted`` is
+    set after a form was sent.
+    """
     async with visit.desk.database.read() as session:
-        context = await _context(visit, session)
+        context = await timeline.context(visit, session, typed or {})
         visit.waiting = await reports.waiting_count(session)
+    context |= {"failure": failure, "by": by, "acted": acted or bool(failure)}
     if from_htmx(visit.request):
         # The script takes only good answers; the words of a failure stand in the part itself.
-        return visit.render("_conversation.html", failure=failure, draft=draft, acted=acted, **context)
-    return visit.render("conversation.html", status, failure=failure, draft=draft, acted=acted, **context)
+        return visit.render("_conversation.html", **context)
+    return visit.render("conversation.html", status, **context)
 
 
 async def show(visit: Visit) -> Response:
@@ -100,38 +75,123 @@ async def show(visit: Visit) -> Response:
     return await _page(visit)
 
 
-async def _do(visit: Visit, session: AsyncSession, action: str, text: str) -> None:
+async def _worded(visit: Visit, sending: Sending) -> ForReply:
+    """The reply in the customer's language, if the form asks for it.
+
+    Raises:
+        HandoffError: ``translator_down``, ``too_long``, ``unknown`` conversation.
+    """
+    translator = visit.desk.translator
+    if translator is None or sending.fields.get("translate") != "1":
+        return ForReply(sending.text)
+    async with visit.desk.database.read() as session:
+        view = await talk_reports.conversation(session, visit.id())
+    if view is None:
+        raise HandoffError("unknown")
+    if len(sending.text) > agents.MAX_REPLY:
+        # A translator cuts what is too long; an agent is told.
+        raise HandoffError("too_long")
+    try:
+        language = visit.desk.voice.language(view.conversation)
+        return await for_reply(translator, sending.text, translations.own_language(visit.me), language)
+    except (TemporaryError, PermanentError):
+        raise HandoffError("translator_down") from None
+
+
+async def _reply(visit: Visit, session: AsyncSession, sending: Sending, worded: ForReply, media: list[Media]) -> None:
+    where, me = visit.id(), visit.me
+    await agents.reply(
+        session,
+        visit.desk.voice,
+        where,
+        me,
+        worded.text,
+        media,
+        settings=visit.desk.config.settings,
+        original=worded.original,
+        original_language=worded.original_language,
+        engine=worded.engine,
+    )
+    # Looked up now that nobody else can write here; if somebody has, nothing of this is kept.
+    if sending.seen is not None and (name := await talk_reports.answered_since(session, where, sending.seen, me.id)):
+        raise Answered(name)
+    await drafts.drop(session, me.id, drafts.places(where)[0])
+
+
+async def _pass_on(visit: Visit, session: AsyncSession, to: str) -> None:
+    """To a team or a colleague, as the field names them: ``team:…`` or ``user:…``."""
+    kind, _, value = to.partition(":")
+    team = value if kind == "team" else ""
+    user = await reports.user_by_id(session, whole(value) or 0) if kind == "user" else None
+    settings = visit.desk.config.settings
+    await agents.pass_on(session, visit.desk.voice, visit.id(), visit.me, settings, team=team, to=user)
+
+
+async def _do(visit: Visit, session: AsyncSession, action: str, sending: Sending) -> None:
     desk, agent, where = visit.desk, visit.me, visit.id()
     settings = desk.config.settings
     if action == "claim":
         await agents.claim(session, where, agent)
     elif action == "take-over":
         await agents.take_over(session, where, agent, settings.handoff)
-    elif action == "reply":
-        await agents.reply(session, desk.voice, where, agent, text)
+    elif action == "note":
+        await notes.add(session, where, agent, sending.text)
+        await drafts.drop(session, agent.id, drafts.places(where)[1])
+    elif action == "transcript":
+        await agents.send_transcript(session, desk.voice, desk.config.files_dir, where, agent)
+    elif action == "pass-on":
+        await _pass_on(visit, session, sending.fields.get("to", ""))
     elif action == "resolve":
         await agents.resolve(session, desk.voice, where, agent, settings.surveys)
     else:
         await agents.back_to_bot(session, desk.voice, where, agent)
 
 
+def _typed(visit: Visit, action: str, sending: Sending) -> dict[str, str]:
+    """What was in the field that was sent, by its place."""
+    reply, note = drafts.places(visit.id())
+    return {reply: sending.text} if action == "reply" else {note: sending.text} if action == "note" else {}
+
+
 async def act(visit: Visit) -> Response:
-    """Claim, take over, reply, resolve, give back. What fails is said in words and the draft kept."""
+    """Claim, take over, reply, note, resolve, give back. What fails is said in words and the draft kept."""
     action = visit.request.path_params["action"]
-    if action not in ("claim", "take-over", "reply", "resolve", "back"):
+    if action not in ACTIONS:
         raise PageError(*NOT_FOUND)
-    fields = await visit.form()
-    draft = fields.get("text", "").replace("\r\n", "\n")
     try:
+        sending = Sending(*await uploads.read(visit))
+    except uploads.UploadError as error:
+        return await _page(visit, 413, failure=str(error))
+    media = [sending.upload.store(visit)] if sending.upload is not None and action == "reply" else []
+    try:
+        # Before the transaction: a translator takes its time.
+        worded = await _worded(visit, sending) if action == "reply" else None
         async with visit.desk.database.begin() as session:
-            await _do(visit, session, action, draft)
-    except HandoffError as error:
-        reason = str(error)
-        if reason == "unknown":
+            if worded is not None:
+                await _reply(visit, session, sending, worded, media)
+            else:
+                await _do(visit, session, action, sending)
+    except BaseException as error:
+        uploads.discard(visit, media)
+        if not isinstance(error, HandoffError):
+            raise
+        if str(error) == "unknown":
             raise PageError(*NOT_FOUND) from None
-        return await _page(visit, 409, failure=reason, draft=draft)
+        by = error.name if isinstance(error, Answered) else ""
+        return await _page(visit, 409, failure=str(error), by=by, typed=_typed(visit, action, sending))
     if not from_htmx(visit.request):
-        return RedirectResponse(f"/desk/conversations/{visit.id()}", 303)
+        compose = "?compose=note" if action == "note" else ""
+        return RedirectResponse(f"/desk/conversations/{visit.id()}{compose}", 303)
     response = await _page(visit, acted=True)
-    response.headers["HX-Trigger"] = "desk-sent" if action == "reply" else "desk-done"
+    response.headers["HX-Trigger"] = {"reply": "desk-sent", "note": "desk-noted"}.get(action, "desk-done")
     return response
+
+
+async def onward(visit: Visit) -> Response:
+    """The next conversation of one's queue after ``after``; the queue where there is none."""
+    after = whole(visit.request.query_params.get("after", ""))
+    async with visit.desk.database.read() as session:
+        mine = await talk_reports.my_queue(session, visit.me.id, visit.teams())
+    at = mine.index(after) if after in mine else -1
+    following = mine[at + 1 :] + mine[: max(at, 0)]
+    return RedirectResponse(f"/desk/conversations/{following[0]}" if following else "/desk", 303)

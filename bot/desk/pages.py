@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,23 +17,41 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bot.canned import load_canned
 from bot.config import Config
+from bot.contracts import Translator
 from bot.desk.auth import Session, Sessions, Throttle
+from bot.desk.telling import told
+from bot.domain import load_domain
 from bot.outbox import Voice
-from bot.storage import Database, StorageError, reports
-from bot.storage.models import Role, User
+from bot.services import alerts, corrections, teams
+from bot.storage import Database, StorageError, reports, talk_reports
+from bot.storage.models import Alert, Role, User
 from bot.texts import language_name
 from bot.words import Words, languages
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
-SCRIPTS = ("vendor/htmx-2.0.11.min.js", "vendor/htmx-ext-sse-2.2.4.min.js", "desk.js")
+# In this order: each may use what the ones before it offer.
+SCRIPTS = (
+    "vendor/htmx-2.0.11.min.js",
+    "vendor/htmx-ext-sse-2.2.4.min.js",
+    "desk.js",
+    "swap.js",
+    "talk.js",
+    "drafts.js",
+    "canned.js",
+    "notify.js",
+    "keys.js",
+)
 MAX_FORM_BYTES = 256 * 1024
 MAX_ID = 2**63 - 1
+# The page that a form of it was sent from.
+ACTED_ON = re.compile(r"/desk/(conversations|tickets)/[0-9]+(?=/)")
 ROLES = (Role.AGENT, Role.MANAGER, Role.ADMIN)
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "media-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 HEADERS = {
     "content-security-policy": CSP,
@@ -88,6 +107,11 @@ def digest(version: str) -> str:
     return hashlib.sha256(version.encode()).hexdigest()[:16]
 
 
+def whole(text: str) -> int | None:
+    """The number that a text is, if a row can have it; else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def safe_next(target: str) -> str:
     """Where to go after signing in: a page of the desk, nowhere else."""
     parts = urlsplit(target)
@@ -129,6 +153,11 @@ class Visit:
     words: Words
     user: User | None = None
     waiting: int = 0
+    # For managers: how many corrections of the bot's understanding wait for a decision.
+    corrections: int = 0
+    # What the user has not seen yet, and the newest of what their browser may tell them of.
+    alerts: list[Alert] = field(default_factory=list)
+    marks: talk_reports.Marks = field(default_factory=lambda: talk_reports.Marks(0, 0))
 
     @property
     def me(self) -> User:
@@ -141,6 +170,15 @@ class Visit:
     def manages(self) -> bool:
         """Whether the user may see what is for managers."""
         return self.user is not None and self.user.role in (Role.MANAGER, Role.ADMIN)
+
+    @property
+    def shop(self) -> str:
+        """The shop's name."""
+        return self.desk.config.settings.shop.name
+
+    def teams(self) -> list[str]:
+        """The names of the teams that the user is a member or the lead of."""
+        return [team.name for team in teams.of_user(self.desk.config.settings, self.me.username)]
 
     def id(self, name: str = "id") -> int:
         """A number in the path. Raises :class:`PageError` for one that no row can have."""
@@ -172,9 +210,12 @@ class Visit:
             "w": self.words,
             "me": self.user,
             "waiting": self.waiting,
+            "corrections": self.corrections,
             "manages": self.manages,
+            "alerts": told(self.words, self.alerts),
+            "marks": self.marks,
             "token": self.desk.sessions.token(self.session),
-            "shop": self.desk.config.settings.shop.name,
+            "shop": self.shop,
             "path": self.request.url.path,
             "direction": "rtl" if self.words.locale.text_direction == "rtl" else "ltr",
             "languages": [(code, language_name(code)) for code in languages()],
@@ -198,14 +239,18 @@ class Desk:
         database: where everything is.
         voice: says things to customers.
         config: settings, folders, the signing key.
+        translator: translates agents' replies; None where translation is off.
     """
 
-    def __init__(self, database: Database, voice: Voice, config: Config) -> None:
+    def __init__(self, database: Database, voice: Voice, config: Config, translator: Translator | None = None) -> None:
         self.database = database
         self.voice = voice
         self.config = config
+        self.translator = translator
         self.sessions = Sessions(config)
         self.throttle = Throttle()
+        self.canned = load_canned(config.home, config.settings.languages)
+        self.intents = load_domain(config.home).intents
         self.templates = Environment(
             loader=PackageLoader("bot.desk"),
             autoescape=True,
@@ -240,6 +285,18 @@ class Desk:
         good = user is not None and user.active and user.session_version == session.version
         return (user if good else None), waiting
 
+    async def _greet(self, visit: Visit) -> None:
+        """Look up what the header of a whole page shows; what a page is about has been seen with it."""
+        async with self.database.read() as reading:
+            visit.alerts = list(await alerts.unseen(reading, visit.me.id))
+            visit.marks = await talk_reports.marks(reading, visit.me.id, visit.teams())
+            visit.corrections = await corrections.pending_count(reading) if visit.manages else 0
+        path = visit.request.url.path
+        if visit.request.method == "GET" and any(item.path == path for item in visit.alerts):
+            async with self.database.begin() as session:
+                await alerts.seen_at(session, visit.me.id, path)
+            visit.alerts = [item for item in visit.alerts if item.path != path]
+
     def signed_in(self, endpoint: Endpoint, minimum: Role = Role.AGENT) -> Callable[[Request], Awaitable[Response]]:
         """A handler that lets only signed-in users of at least this role through."""
 
@@ -253,6 +310,8 @@ class Desk:
                 visit.user, visit.words = user, self.words(user.language)
                 if ROLES.index(user.role) < ROLES.index(minimum):
                     raise PageError(*FORBIDDEN)
+                if not from_htmx(request):
+                    await self._greet(visit)
                 return await endpoint(visit)
             except PageError as error:
                 return visit.error(error)
@@ -283,6 +342,10 @@ class Desk:
             target = safe_next(current.path + (f"?{current.query}" if current.query else ""))
             return Response(status_code=401, headers={"HX-Redirect": f"/desk/sign-in?next={quote(target)}"})
         asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        target = safe_next(asked) if request.method in ("GET", "HEAD") else "/desk"
+        if request.method not in ("GET", "HEAD"):
+            # What was typed there is kept, so that is where one goes on.
+            page = ACTED_ON.match(request.url.path)
+            asked = page[0] if page else "/desk"
+        target = safe_next(asked)
         address = "/desk/sign-in" if target == "/desk" else f"/desk/sign-in?next={quote(target)}"
         return RedirectResponse(address, 303)

@@ -1,46 +1,22 @@
-"""Complaint tickets: the list, one ticket, and what an agent does with it."""
+"""One complaint ticket, and what an agent does with it."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
-from typing import TypeVar
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import RedirectResponse, Response
 
 from bot import agents
-from bot.desk.files import is_image
+from bot.desk.files import previews
+from bot.desk.lists import chosen
 from bot.desk.pages import NOT_FOUND, PageError, Visit
-from bot.services import ticket_life
+from bot.services import clocks, drafts, ticket_life
 from bot.services.ticket_life import Change
 from bot.services.tickets import MAX_WORDS, TicketError
-from bot.storage import reports
+from bot.storage import now, reports
 from bot.storage.models import Severity, Ticket, TicketStatus, TicketType
-
-Choice = TypeVar("Choice", bound=enum.StrEnum)
-
-
-def chosen(kind: type[Choice], value: str) -> Choice | None:
-    """A filter's value; None for "all" and for what does not exist."""
-    return kind(value) if value in {item.value for item in kind} else None
-
-
-async def listing(visit: Visit) -> Response:
-    """The tickets, latest first, by status, type and severity."""
-    query = visit.request.query_params
-    status = chosen(TicketStatus, query.get("status", ""))
-    kind = chosen(TicketType, query.get("type", ""))
-    severity = chosen(Severity, query.get("severity", ""))
-    async with visit.desk.database.read() as session:
-        page = await reports.tickets(session, status=status, kind=kind, severity=severity, page=visit.page_number())
-    filters = [
-        ("status", list(TicketStatus), status),
-        ("type", list(TicketType), kind),
-        ("severity", list(Severity), severity),
-    ]
-    kept = {name: value.value for name, _, value in filters if value is not None}
-    return visit.render("tickets.html", page=page, filters=filters, kept=kept)
 
 
 async def _page(
@@ -50,6 +26,9 @@ async def _page(
     async with visit.desk.database.read() as session:
         view = await reports.ticket(session, visit.id())
         other = await session.get(Ticket, view.ticket.merged_into_id or 0) if view is not None else None
+        place = drafts.ticket_place(visit.id())
+        kept = await drafts.of(session, visit.me.id, [place])
+        promises = (await clocks.clocks_of(session, [visit.id()]))[visit.id()]
     if view is None:
         raise PageError(*NOT_FOUND)
     settings = visit.desk.config.settings.tickets
@@ -58,6 +37,8 @@ async def _page(
         code,
         view=view,
         other=other,
+        promises=[(clock, clocks.state_of(clock, now())) for clock in promises],
+        moment_of=datetime.fromisoformat,
         allowed=ticket_life.allowed(view.ticket),
         types=list(TicketType),
         severities=list(Severity),
@@ -67,7 +48,11 @@ async def _page(
         max_note=MAX_WORDS,
         failure=failure,
         draft=draft or {},
-        is_image=is_image,
+        note_place=place,
+        note=kept.get(place, ""),
+        # Whatever the browser still has of a note is what was just sent.
+        noted=visit.request.query_params.get("noted") == "1",
+        previews=await previews(visit.desk.config.files_dir, view.files),
     )
 
 
@@ -93,11 +78,12 @@ async def _do(visit: Visit, session: AsyncSession, action: str, fields: Mapping[
         kind, severity = chosen(TicketType, fields.get("type", "")), chosen(Severity, fields.get("severity", ""))
         if kind is None or severity is None:
             raise PageError(400, "bad_request")
-        await agents.classify_ticket(session, where, kind, severity, agent, reason)
+        await agents.classify_ticket(session, where, kind, severity, agent, reason, settings=settings)
     elif action == "note":
         await agents.note_ticket(session, where, fields.get("text", "").replace("\r\n", "\n"), agent)
+        await drafts.drop(session, agent.id, drafts.ticket_place(where))
     else:
-        await agents.merge_ticket(session, desk.voice, where, fields.get("number", ""), agent, settings.tickets)
+        await agents.merge_ticket(session, desk.voice, where, fields.get("number", ""), agent, settings)
 
 
 async def act(visit: Visit) -> Response:
@@ -113,4 +99,5 @@ async def act(visit: Visit) -> Response:
         if str(error) == "unknown":
             raise PageError(*NOT_FOUND) from None
         return await _page(visit, 409, failure=str(error), draft=fields | {"form": action})
-    return RedirectResponse(f"/desk/tickets/{visit.id()}", 303)
+    noted = "?noted=1" if action == "note" else ""
+    return RedirectResponse(f"/desk/tickets/{visit.id()}{noted}", 303)

@@ -194,6 +194,8 @@ class _Rows:
         if not re.fullmatch(r"[A-Z]{3}", currency):
             raise ValueError(f"the currency {currency!r} is not a code such as EUR")
         placed = _moment(values["placed_at"], self._zone)
+        if values["delivered_at"]:
+            values["delivered_at"] = _moment(values["delivered_at"], self._zone).isoformat()
         prefix = self._mapping.cancelled_prefix.upper()
         if prefix and number.startswith(prefix):
             values["status"] = "cancelled"
@@ -355,17 +357,24 @@ def _values(order: _Order, customer: Customer, country: str) -> dict[str, object
     }
     if customer.erased_at is not None:
         contact = dict.fromkeys(contact, "")
-    return contact | {
-        "number": order.number,
-        "customer_id": customer.id,
-        "status": status[:24],
-        "placed_at": order.placed_at,
-        "currency": order.currency,
-        "total": order.total,
-        "country": order.fields["country"][:64],
-        "carrier": order.fields["carrier"][:64],
-        "tracking_number": order.fields["tracking_number"][:64],
-    }
+    # A file that does not say when it arrived does not undo what is known.
+    arrived = order.fields["delivered_at"]
+    known = {"delivered_at": datetime.fromisoformat(arrived)} if arrived else {}
+    return (
+        contact
+        | known
+        | {
+            "number": order.number,
+            "customer_id": customer.id,
+            "status": status[:24],
+            "placed_at": order.placed_at,
+            "currency": order.currency,
+            "total": order.total,
+            "country": order.fields["country"][:64],
+            "carrier": order.fields["carrier"][:64],
+            "tracking_number": order.fields["tracking_number"][:64],
+        }
+    )
 
 
 async def _customers(

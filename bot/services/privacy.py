@@ -13,17 +13,22 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Media
-from bot.services import timers
+from bot.services import callbacks, drafts, timers
 from bot.services.customers import is_verified
 from bot.storage import now, signal
 from bot.storage.models import (
     Conversation,
+    ConversationNote,
+    Correction,
     Customer,
+    Draft,
     FileStatus,
+    FollowUp,
+    Handoff,
     Inbox,
     InboxStatus,
     Message,
@@ -38,9 +43,12 @@ from bot.storage.models import (
     SurveyStatus,
     Ticket,
     TicketEvent,
+    Translation,
 )
 
 ERASED = "[erased]"
+# The requests to which a file was written, see ``detail``.
+WRITTEN = ("export", "transcript")
 SWEEP = "privacy_sweep"
 # What was on its way when somebody was erased has this long to arrive before its copy here goes too.
 SWEEP_AFTER = timedelta(minutes=10)
@@ -71,13 +79,28 @@ async def _conversations(session: AsyncSession, conversation: Conversation) -> l
     return list(linked)
 
 
+def _known(conversation: Conversation) -> int | None:
+    """The customer who writes here, if that is proved."""
+    return conversation.customer_id if is_verified(conversation) else None
+
+
+async def chats_of(session: AsyncSession, customer_id: int) -> list[Conversation]:
+    """Every chat that is linked to a customer, locked; the bot and the agents wait."""
+    where = Conversation.customer_id == customer_id
+    return list(await session.scalars(select(Conversation).where(where).order_by(Conversation.id).with_for_update()))
+
+
 async def collect(session: AsyncSession, conversation: Conversation) -> dict[str, Any]:
     """Everything stored about the person who writes here, as JSON-ready data."""
-    chats = await _conversations(session, conversation)
+    return await collect_all(session, await _conversations(session, conversation), _known(conversation))
+
+
+async def collect_all(session: AsyncSession, chats: list[Conversation], customer_id: int | None) -> dict[str, Any]:
+    """Everything stored about whoever wrote in these chats, and about this customer."""
     ids = [chat.id for chat in chats]
     data: dict[str, Any] = {"created_at": _iso(now())}
-    if is_verified(conversation):
-        customer = await session.get_one(Customer, conversation.customer_id)
+    if customer_id is not None:
+        customer = await session.get_one(Customer, customer_id)
         data["customer"] = {
             "name": customer.name,
             "email": customer.email,
@@ -105,9 +128,7 @@ async def collect(session: AsyncSession, conversation: Conversation) -> dict[str
                     for line in await session.scalars(select(OrderLineRow).where(OrderLineRow.order_id == order.id))
                 ],
             }
-            for order in (
-                await session.scalars(select(OrderRow).where(OrderRow.customer_id == conversation.customer_id))
-            ).all()
+            for order in (await session.scalars(select(OrderRow).where(OrderRow.customer_id == customer_id))).all()
         ]
     data["conversations"] = [
         {"channel": chat.channel, "user": chat.user, "name": chat.name, "language": chat.language} for chat in chats
@@ -117,6 +138,10 @@ async def collect(session: AsyncSession, conversation: Conversation) -> dict[str
         for message in await session.scalars(
             select(Message).where(Message.conversation_id.in_(ids)).order_by(Message.id)
         )
+    ]
+    called = select(Handoff.phone, Handoff.started_at).where(Handoff.conversation_id.in_(ids), Handoff.phone != "")
+    data["calls"] = [
+        {"at": _iso(row.started_at), "phone": row.phone} for row in await session.execute(called.order_by(Handoff.id))
     ]
     data["tickets"] = [
         {
@@ -160,16 +185,46 @@ async def export(session: AsyncSession, conversation: Conversation, files_dir: P
     return Media(f"exports/{path.name}", "my-data.json", "application/json")
 
 
+async def export_customer(session: AsyncSession, customer_id: int) -> dict[str, Any]:
+    """Everything stored about a customer who asked the merchant for it, with all chats that are linked to them."""
+    chats = await chats_of(session, customer_id)
+    if chats:
+        where, by = chats[0].id, {"by": "api"}
+        asked = PrivacyRequest(
+            kind="export", conversation_id=where, customer_id=customer_id, completed_at=now(), detail=by
+        )
+        session.add(asked)
+    return await collect_all(session, chats, customer_id)
+
+
 async def erase(session: AsyncSession, conversation: Conversation, files_dir: Path) -> None:
     """Erase the person: texts, names, contacts, files. Orders, tickets and ratings stay without them.
 
     What is queued for sending is kept until it has left, and the event that is being handled until it is
     done; :func:`sweep` blanks both afterwards. Planned surveys are not sent any more.
     """
-    chats = await _conversations(session, conversation)
+    request = PrivacyRequest(kind="delete", conversation_id=conversation.id, completed_at=now(), detail={})
+    await _erase(session, await _conversations(session, conversation), _known(conversation), request, files_dir)
+
+
+async def erase_customer(session: AsyncSession, customer_id: int, files_dir: Path) -> None:
+    """As :func:`erase`, for a customer who asked the merchant, with all chats that are linked to them."""
+    chats = await chats_of(session, customer_id)
+    where = chats[0].id if chats else None
+    request = PrivacyRequest(kind="delete", conversation_id=where, completed_at=now(), detail={"by": "api"})
+    await _erase(session, chats, customer_id, request, files_dir)
+
+
+async def _erase(
+    session: AsyncSession,
+    chats: list[Conversation],
+    customer_id: int | None,
+    request: PrivacyRequest,
+    files_dir: Path,
+) -> None:
     ids = [chat.id for chat in chats]
     exports = await session.scalars(
-        select(PrivacyRequest).where(PrivacyRequest.conversation_id.in_(ids), PrivacyRequest.kind == "export")
+        select(PrivacyRequest).where(PrivacyRequest.conversation_id.in_(ids), PrivacyRequest.kind.in_(WRITTEN))
     )
     names = [request.detail.get("file", "") for request in exports]
     stored = await session.scalars(select(StoredFile).where(StoredFile.conversation_id.in_(ids)).with_for_update())
@@ -178,7 +233,6 @@ async def erase(session: AsyncSession, conversation: Conversation, files_dir: Pa
         item.path, item.name, item.ref, item.status = "", ERASED, "", FileStatus.FAILED
     for name in filter(None, names):
         (files_dir / name).unlink(missing_ok=True)
-    customer_id = conversation.customer_id if is_verified(conversation) else None
     tickets: ColumnElement[bool] = Ticket.conversation_id.in_(ids)
     planned: ColumnElement[bool] = Survey.conversation_id.in_(ids)
     if customer_id is not None:
@@ -187,18 +241,36 @@ async def erase(session: AsyncSession, conversation: Conversation, files_dir: Pa
             or_(planned, Survey.customer_id == customer_id),
         )
     await _blank(session, ids)
+    await _call_off(session, ids)
+    theirs = list(await session.scalars(select(Ticket.id).where(tickets)))
+    said = select(Message.id).where(Message.conversation_id.in_(ids))
     for statement in (
-        update(TicketEvent).where(TicketEvent.ticket_id.in_(select(Ticket.id).where(tickets))).values(detail={}),
-        update(Survey).where(planned, Survey.status == SurveyStatus.SCHEDULED).values(status=SurveyStatus.CANCELLED),
-        update(Survey).where(planned).values(comment="", customer_id=None),
-        update(Ticket).where(tickets).values(description=ERASED, customer_id=None),
+        update(Survey)
+        .where(planned, Survey.status == SurveyStatus.SCHEDULED)
+        .values(status=SurveyStatus.CANCELLED, reason="erased"),
+        update(FollowUp).where(FollowUp.survey_id.in_(select(Survey.id).where(planned))).values(note=""),
+        update(Survey).where(planned).values(comment="", customer_id=None, order_id=None, nonce=""),
+        # What is learnt already is in the project's files, where a reviewer has taken out names and numbers.
+        delete(Correction).where(Correction.message_id.in_(said), Correction.status != "learnt"),
+        # What has come up since the request is not part of it, so these are not swept later on.
+        update(RoomRow).where(RoomRow.conversation_id.in_(ids)).values(notes=[]),
+        update(Handoff).where(Handoff.conversation_id.in_(ids)).values(phone="", summary={}),
+        update(ConversationNote).where(ConversationNote.conversation_id.in_(ids)).values(text=ERASED),
+        delete(Draft).where(Draft.place.in_([place for chat in ids for place in drafts.places(chat)])),
+        delete(Draft).where(Draft.place.in_([drafts.ticket_place(item) for item in theirs])),
+        # What is found first, then what belongs to it: the search index is made in that order.
+        update(Ticket).where(Ticket.id.in_(theirs)).values(description=ERASED, customer_id=None),
+        update(TicketEvent).where(TicketEvent.ticket_id.in_(theirs)).values(detail={}),
     ):
         await session.execute(statement.execution_options(**QUIET))
     if customer_id is not None:
         await _erase_customer(session, customer_id)
     for chat in chats:
         chat.name, chat.customer_id, chat.verified_until, chat.state = "", None, None, {}
-    request = PrivacyRequest(kind="delete", conversation_id=conversation.id, completed_at=now(), detail={})
+    signal(session, "desk")
+    if not chats:
+        # Nothing was said, so that nothing can be on its way; that they are erased is written at the customer.
+        return
     session.add(request)
     await session.flush()
     last = await session.scalar(select(func.max(Inbox.id)).where(Inbox.conversation_id.in_(ids)))
@@ -206,6 +278,13 @@ async def erase(session: AsyncSession, conversation: Conversation, files_dir: Pa
     payload = {"conversations": ids, "request": request.id, "inbox": last or 0, "outbox": until or 0, "try": 1}
     await timers.schedule(session, SWEEP, now() + SWEEP_AFTER, payload, key=f"{SWEEP}:{request.id}:1")
     signal(session, "desk")
+
+
+async def _call_off(session: AsyncSession, ids: list[int]) -> None:
+    """Nobody is called back whose number is erased."""
+    asked = select(Handoff.id).where(Handoff.conversation_id.in_(ids), Handoff.outcome == callbacks.CALLBACK)
+    for handoff_id in await session.scalars(asked):
+        await timers.cancel(session, callbacks.timer_of(handoff_id))
 
 
 async def _blank(session: AsyncSession, ids: list[int], inbox: int | None = None, outbox: int | None = None) -> None:
@@ -219,9 +298,9 @@ async def _blank(session: AsyncSession, ids: list[int], inbox: int | None = None
         said.append(or_(Message.inbox_id <= inbox, Message.outbox_id <= outbox))
     for statement in (
         update(Message).where(*said).values(text=ERASED, parse=None),
+        delete(Translation).where(Translation.message_id.in_(select(Message.id).where(*said))),
         update(Inbox).where(*events).values(event={}, error=""),
         update(Outbox).where(*letters).values(body=BLANK),
-        update(RoomRow).where(RoomRow.conversation_id.in_(ids)).values(notes=[]),
     ):
         await session.execute(statement.execution_options(**QUIET))
 
@@ -276,7 +355,7 @@ async def stop(session: AsyncSession, conversation: Conversation) -> None:
     await session.execute(
         update(Survey)
         .where(where, Survey.status == SurveyStatus.SCHEDULED)
-        .values(status=SurveyStatus.CANCELLED)
+        .values(status=SurveyStatus.CANCELLED, reason="stopped")
         .execution_options(**QUIET)
     )
     session.add(

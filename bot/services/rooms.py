@@ -39,6 +39,7 @@ async def tell(
     *,
     only: tuple[str, str] | None = None,
     alert: bool = False,
+    shown: int | None = None,
 ) -> None:
     """Have something said in the open rooms of a conversation.
 
@@ -49,11 +50,14 @@ async def tell(
         params: what stands in for the placeholders of the words.
         only: channel and platform's id of the one agent whom it concerns; None for all.
         alert: whether everybody's attention is asked for.
+        shown: a message; only rooms are told in which it stands below the card already.
     """
     query = select(RoomRow).where(RoomRow.conversation_id == conversation_id, RoomRow.closed_at.is_(None))
     if only is not None:
         query = query.where(RoomRow.channel == only[0])
     for room in await session.scalars(query.with_for_update()):
+        if shown is not None and not room.since < shown <= room.shown:
+            continue
         note = {"key": key, "params": params or {}, "only": only[1] if only else "", "alert": alert}
         room.notes = [*room.notes, note][-MAX_NOTES:]
     signal(session, TOPIC)

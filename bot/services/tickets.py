@@ -15,12 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import SeverityRule
 from bot.contracts import LinguadeskError
+from bot.services import events
 from bot.services import severity as rules_of_severity
 from bot.services.customers import is_verified
 from bot.services.orders import number_key
 from bot.storage import now, signal
 from bot.storage.models import (
     Conversation,
+    Customer,
+    OrderLineRow,
     OrderRow,
     Severity,
     StoredFile,
@@ -62,12 +65,19 @@ class TicketError(LinguadeskError):
 async def record(session: AsyncSession, ticket: Ticket, actor: str, kind: str, **detail: Any) -> None:
     """Write who did what to a ticket."""
     ticket.updated_at = now()
-    session.add(TicketEvent(ticket_id=ticket.id, actor=actor, kind=kind, detail=detail))
+    entry = TicketEvent(ticket_id=ticket.id, actor=actor, kind=kind, detail=detail)
+    session.add(entry)
     signal(session, "desk")
+    await events.ticket_changed(session, ticket, entry)
 
 
 async def raise_severity(
-    session: AsyncSession, ticket: Ticket, rules: Sequence[SeverityRule], text: str, said: Severity | None = None
+    session: AsyncSession,
+    ticket: Ticket,
+    rules: Sequence[SeverityRule],
+    text: str,
+    said: Severity | None = None,
+    sentiment: float | None = None,
 ) -> None:
     """Raise a ticket's severity to what the customer's words or a rule call for; it is never lowered.
 
@@ -77,8 +87,9 @@ async def raise_severity(
         rules: the merchant's.
         text: what the customer wrote.
         said: the severity that was recognised in it, if any.
+        sentiment: how it sounds, between -1 and 1; None: nobody looked.
     """
-    found = await rules_of_severity.highest(session, ticket, rules, text)
+    found = await rules_of_severity.highest(session, ticket, rules, text, sentiment)
     if said is not None and rules_of_severity.RANK[said] > rules_of_severity.RANK[ticket.severity]:
         if found is None or rules_of_severity.RANK[said] >= rules_of_severity.RANK[found[0]]:
             found = said, ""
@@ -97,33 +108,62 @@ async def open_ticket(
     description: str,
     language: str,
     rules: Sequence[SeverityRule] = (),
+    vouched: int | None = None,
+    actor: str = CUSTOMER,
+    products: Sequence[str] = (),
+    sentiment: float | None = None,
 ) -> Ticket:
     """Open a complaint, attach the files that were sent for it, and have the rules raise its severity.
 
     The order is linked only where the chat is verified for its customer; otherwise the number is
-    kept in the ticket's history as the customer's claim.
+    kept in the ticket's history as the customer's claim. ``vouched`` is a customer whom the merchant
+    names, as good as a verified one. ``products`` are those that the customer named, ``sentiment`` is
+    how their words sound.
     """
-    order_id = None
+    order_id, customer_id = None, conversation.customer_id if is_verified(conversation) else vouched
+    order: OrderRow | None = None
     if order_number:
         order = await session.scalar(select(OrderRow).where(OrderRow.number_key == number_key(order_number)))
-        if order is not None and is_verified(conversation) and order.customer_id == conversation.customer_id:
+        if order is not None and customer_id is not None and order.customer_id == customer_id:
             order_id = order.id
+    customer = await session.get(Customer, customer_id) if customer_id is not None else None
     ticket = Ticket(
         conversation_id=conversation.id,
-        customer_id=conversation.customer_id if is_verified(conversation) else None,
+        customer_id=customer_id,
         order_id=order_id,
         order_number=order_number[:40],
         type=kind,
         severity=severity or DEFAULT_SEVERITY.get(kind, Severity.NORMAL),
         description=description,
         language=language,
+        sentiment=sentiment,
+        product=(await _product(session, order, products))[:120],
+        # What an order number alone tells is counted, even where nobody has proved that it is theirs.
+        carrier=order.carrier[:64] if order is not None else "",
+        country=((order.country if order is not None else "") or (customer.country if customer else ""))[:64],
+        tier=customer.tier if customer is not None else "",
     )
     session.add(ticket)
     await session.flush()
-    await record(session, ticket, CUSTOMER, "opened", order_number=order_number)
+    await record(session, ticket, actor, "opened", order_number=order_number)
     await _take_files(session, conversation, ticket)
-    await raise_severity(session, ticket, rules, description)
+    await raise_severity(session, ticket, rules, description, sentiment=sentiment)
     return ticket
+
+
+async def _product(session: AsyncSession, order: OrderRow | None, named: Sequence[str]) -> str:
+    """What a complaint is about: the line of the order that the customer names, or its only one; else their word."""
+    if order is None:
+        return named[0] if named else ""
+    lines = await session.scalars(
+        select(OrderLineRow.description).where(OrderLineRow.order_id == order.id).order_by(OrderLineRow.position)
+    )
+    sold = list(lines)
+    for word in named:
+        folded = rules_of_severity.folded(word)
+        if found := next((line for line in sold if folded in rules_of_severity.folded(line)), ""):
+            return found
+    return sold[0] if len(sold) == 1 else (named[0] if named else "")
 
 
 async def _take_files(session: AsyncSession, conversation: Conversation, ticket: Ticket) -> int:
@@ -150,6 +190,7 @@ async def add(
     rules: Sequence[SeverityRule] = (),
     said: Severity | None = None,
     kind: str = "added",
+    sentiment: float | None = None,
 ) -> None:
     """Put what the customer wrote into a ticket's history, and attach the files that were sent with it.
 
@@ -161,10 +202,13 @@ async def add(
         rules: those that may raise the severity.
         said: the severity that was recognised in the words.
         kind: what the history calls it: ``added`` or ``reopened``.
+        sentiment: how the words sound; the worst of a ticket's is kept.
     """
     files = await _take_files(session, conversation, ticket)
     await record(session, ticket, CUSTOMER, kind, words=words, files=files, conversation=conversation.id)
-    await raise_severity(session, ticket, rules, words, said)
+    if sentiment is not None:
+        ticket.sentiment = sentiment if ticket.sentiment is None else min(ticket.sentiment, sentiment)
+    await raise_severity(session, ticket, rules, words, said, sentiment)
 
 
 async def attach(session: AsyncSession, conversation: Conversation, files: Sequence[StoredFile]) -> Ticket | None:
@@ -221,6 +265,9 @@ async def find_visible(session: AsyncSession, conversation: Conversation, number
         if ticket.merged_into_id is None:
             break
         ticket = await session.get(Ticket, ticket.merged_into_id)
+    if ticket is not None:
+        # As it is now, and until what is decided by it is done: an agent may be at it in the chat where it was opened.
+        await session.refresh(ticket, with_for_update=True)
     return ticket
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage import insert_ignore, signal
@@ -23,5 +23,12 @@ async def schedule(
 
 
 async def cancel(session: AsyncSession, key: str) -> None:
-    """Forget what was scheduled under ``key`` and is not done yet."""
-    await session.execute(delete(Timer).where(Timer.key == key, Timer.status == TimerStatus.PENDING))
+    """Forget what was scheduled under ``key`` and is not done yet.
+
+    What a worker is just at goes on: it may be waiting for a lock that is held here, and finds out then
+    that there is nothing left to do.
+    """
+    query = select(Timer.id).where(Timer.key == key, Timer.status == TimerStatus.PENDING)
+    found = await session.scalar(query.with_for_update(skip_locked=True))
+    if found is not None:
+        await session.execute(delete(Timer).where(Timer.id == found).execution_options(synchronize_session=False))

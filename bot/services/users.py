@@ -7,6 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import LinguadeskError
+from bot.services import timers
+from bot.services.handoff import WAKE
+from bot.storage import now, signal
 from bot.storage.models import AgentIdentity, Role, User
 
 MIN_PASSWORD = 10
@@ -44,6 +47,32 @@ async def add(
     session.add(user)
     await session.flush()
     return user
+
+
+def hashed(password: str) -> str:
+    """The hash of a new password; takes long on purpose, so call it in a thread where others wait.
+
+    Raises:
+        UserError: it is shorter than :data:`MIN_PASSWORD`.
+    """
+    if len(password) < MIN_PASSWORD:
+        raise UserError(f"the password must have at least {MIN_PASSWORD} characters")
+    return _hasher.hash(password)
+
+
+async def set_password(session: AsyncSession, user_id: int, password_hash: str) -> int:
+    """Give a user a new password and end all their sessions; the version that new ones carry.
+
+    Args:
+        session: the transaction.
+        user_id: whose.
+        password_hash: what :func:`hashed` made of the password.
+    """
+    user = await session.get_one(User, user_id, with_for_update=True)
+    user.password_hash = password_hash
+    user.session_version += 1
+    signal(session, "desk")
+    return user.session_version
 
 
 async def authenticate(session: AsyncSession, username: str, password: str) -> User | None:
@@ -86,9 +115,7 @@ async def link(session: AsyncSession, username: str, channel: str, identity: str
     Raises:
         UserError: there is no such user.
     """
-    user = await session.scalar(select(User).where(User.username == username.strip().casefold()))
-    if user is None:
-        raise UserError(f"there is no user called {username}")
+    user = await find(session, username)
     known = await session.scalar(
         select(AgentIdentity).where(AgentIdentity.channel == channel, AgentIdentity.identity == identity)
     )
@@ -97,3 +124,31 @@ async def link(session: AsyncSession, username: str, channel: str, identity: str
     else:
         known.user_id = user.id
     await session.flush()
+
+
+async def find(session: AsyncSession, username: str) -> User:
+    """The user with this name.
+
+    Raises:
+        UserError: there is no such user.
+    """
+    found: User | None = await session.scalar(select(User).where(User.username == username.strip().casefold()))
+    if found is None:
+        raise UserError(f"there is no user called {username}")
+    return found
+
+
+async def set_work(session: AsyncSession, user: User, *, speaks: list[str], capacity: int | None) -> None:
+    """Set the languages that a user answers in, and how many conversations they can have at a time.
+
+    Args:
+        session: the transaction.
+        user: who.
+        speaks: language codes; none: those of their teams.
+        capacity: None: as their team has it.
+    """
+    row = await session.get_one(User, user.id, with_for_update={"key_share": True}, populate_existing=True)
+    row.speaks, row.capacity = speaks, capacity
+    await session.flush()
+    if row.away_since is None:
+        await timers.schedule(session, WAKE, now(), {"user": row.id})

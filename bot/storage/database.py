@@ -121,6 +121,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.hub = Hub()
+        # Which events somebody is told of, as patterns; see bot.services.events.
+        self.emits: tuple[str, ...] = ()
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         # Statements' parameters are customers' words: they stay out of errors and logs.
         options: dict[str, Any] = {"hide_parameters": True}
@@ -171,6 +173,7 @@ class Database:
         async with turn, self._sessions() as session:
             with _explained(self.url.render_as_string(hide_password=True)):
                 async with session.begin():
+                    session.info["emits"] = self.emits
                     yield session
                     await session.flush()
                     topics = session.info.get("topics", set())

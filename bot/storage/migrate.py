@@ -33,6 +33,14 @@ def head() -> str:
     return max(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*_*.py"))
 
 
+def is_compared(name: str | None, _kind: str, _parents: Any) -> bool:
+    """Whether something in the database should be as the models say.
+
+    How words are looked up is each database's own: SQLite's FTS5 keeps tables, PostgreSQL an index.
+    """
+    return not (name or "").startswith(("search_words", "ix_search_words"))
+
+
 async def _run(database: Database, work: Any) -> Any:
     with _explained(database.url.render_as_string(hide_password=True)):
         async with database.engine.connect() as connection:

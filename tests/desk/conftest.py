@@ -11,9 +11,9 @@ import pytest
 
 from bot.config import Config, load_config
 from bot.storage import Database
-from bot.storage.migrate import upgrade
 from bot.storage.models import Role, User
 from tests.conftest import ROOT
+from tests.databases import prepared
 from tests.desk.office import Office, office_of
 
 PEOPLE = (("ana", "Ana Prieto", Role.AGENT), ("lars", "Lars de Wit", Role.AGENT), ("maya", "Maya Okafor", Role.MANAGER))
@@ -26,7 +26,7 @@ def staffed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         database = Database(config.database_url)
-        await upgrade(database)
+        await prepared(database)
         office = office_of(config, database)
         for username, name, role in PEOPLE:
             await office.person(username, name, role)

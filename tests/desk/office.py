@@ -213,6 +213,7 @@ class Office:
                 survey.comment = comment
             if sent_at is not None:
                 survey.sent_at = sent_at
+            survey.delivered_at = survey.sent_at
         return survey
 
     def client(self) -> httpx.AsyncClient:

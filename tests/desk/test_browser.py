@@ -75,7 +75,7 @@ async def test_an_agents_morning(office: Office, browser: Browser) -> None:
 
         await page.get_by_role("button", name="Resolve").click()
         await expect(page.locator(".state")).to_contain_text("The bot has it")
-        await expect(page.get_by_role("button", name="Send")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Send", exact=True)).to_have_count(0)
         assert complaints == []
     async with office.database.read() as session:
         assert (await session.get_one(Conversation, talk)).owner is Owner.BOT
@@ -95,7 +95,7 @@ async def test_the_second_agent_sees_at_once_who_has_it(office: Office, browser:
         await office.claims(talk, "ana")
         await expect(page.locator(".state")).to_contain_text("Ana Prieto has it")
         await expect(page.get_by_role("button", name="Claim")).to_have_count(0)
-        await expect(page.get_by_role("button", name="Send")).to_have_count(0)
+        await expect(page.get_by_role("button", name="Send", exact=True)).to_have_count(0)
         assert await page.input_value("#reply") == "My careful draft"
         await page.reload()
         await expect(page.locator("#reply")).to_have_value("My careful draft")
@@ -111,10 +111,10 @@ async def test_a_refusal_is_shown_in_place(office: Office, browser: Browser) -> 
         page = await sign_in(browser, url, "ana", complaints)
         await page.goto(f"{url}/desk/conversations/{talk}")
         await page.fill("#reply", "   ")
-        await page.get_by_role("button", name="Send").click()
+        await page.get_by_role("button", name="Send", exact=True).click()
         await expect(page.get_by_role("alert")).to_have_text("Write something first.")
         await page.fill("#reply", "Hello!")
-        await page.get_by_role("button", name="Send").click()
+        await page.get_by_role("button", name="Send", exact=True).click()
         await expect(page.locator(".msg-agent .bubble")).to_have_text("Hello!")
         await expect(page.get_by_role("alert")).to_be_empty()
         await expect(page.locator("#reply")).to_have_value("")

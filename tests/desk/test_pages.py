@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from datetime import timedelta
 
 import pytest
 
 from bot.config import Config
 from bot.contracts import Author, Entity, Owner
-from bot.storage import Database, now
+from bot.storage import Database
 from bot.storage.models import Conversation, FileStatus, Outbox, OutboxStatus, Role, Severity, StoredFile, TicketStatus
 from tests.desk.office import PIXEL, Office, office_of, token_of
 
@@ -181,7 +180,7 @@ async def test_what_customers_write_is_shown_and_never_run(office: Office) -> No
     async with office.signed_in("maya") as client:
         for address in (
             "/desk", f"/desk/conversations/{talk}", "/desk/conversations", "/desk/tickets", "/desk/tickets/1",
-            "/desk/surveys",
+            "/desk/dashboard/csat",
         ):  # fmt: skip
             page = (await client.get(address)).text
             assert "<script>document" not in page and "<img src=x" not in page and "<b>why" not in page, address
@@ -218,20 +217,23 @@ async def test_attachments_are_served_safely(office: Office) -> None:
 
 
 async def test_conversations_are_listed_by_owner_and_channel_and_paged(office: Office) -> None:
-    """The latest come first; a page beyond the last shows the last; a strange filter shows all."""
+    """The latest come first, a page at a time, there and back; a strange filter shows all."""
     for number in range(27):
         await office.writes(f"Customer-{number:02}", "hi", channel="telegram" if number % 9 == 0 else "web")
     await office.waits(1)
     async with office.signed_in("ana") as client:
         first = (await client.get("/desk/conversations")).text
-        assert "Customer-26" in first and "Customer-01" not in first and "Page 1 of 2" in first
-        last = (await client.get("/desk/conversations?page=99")).text
-        assert "Customer-01" in last and "Page 2 of 2" in last
+        assert "Customer-26" in first and "Customer-01" not in first and 'rel="prev"' not in first
+        following = html.unescape(first.split('rel="next" href="')[1].split('"')[0])
+        last = (await client.get(f"/desk/conversations{following}")).text
+        assert "Customer-01" in last and "Customer-26" not in last and 'rel="next"' not in last
+        back = html.unescape(last.split('rel="prev" href="')[1].split('"')[0])
+        assert (await client.get(f"/desk/conversations{back}")).text.count('class="open"') == 25
         telegram = (await client.get("/desk/conversations?channel=telegram")).text
         assert telegram.count('class="open"') == 3
         waiting = (await client.get("/desk/conversations?owner=queue")).text
         assert waiting.count('class="open"') == 1 and "Customer-00" in waiting
-        assert (await client.get("/desk/conversations?owner=x&channel=%27&page=-1")).text.count('class="open"') == 25
+        assert (await client.get("/desk/conversations?owner=x&channel=%27&at=a0..%27")).text.count('class="open"') == 25
 
 
 async def test_tickets_are_filtered_shown_and_changed(office: Office) -> None:
@@ -254,46 +256,6 @@ async def test_tickets_are_filtered_shown_and_changed(office: Office) -> None:
         assert "changed the status from “New” to “Open”" in (await client.get("/desk/tickets/1")).text
     async with office.database.read() as session:
         assert "T-000001" in (await session.get_one(Outbox, 1)).body["text"]
-
-
-async def test_survey_results_are_for_managers(office: Office) -> None:
-    """An agent gets a friendly refusal and no link; the figures stay out of it."""
-    async with office.signed_in("ana") as client:
-        answer = await client.get("/desk/surveys")
-        assert answer.status_code == 403 and "This page is for managers" in answer.text
-        assert 'href="/desk/surveys"' not in (await client.get("/desk")).text
-    async with office.signed_in("maya") as client:
-        assert 'href="/desk/surveys"' in (await client.get("/desk")).text
-
-
-async def test_survey_figures_stand_with_their_n_interval_and_rule(office: Office) -> None:
-    """Eight of ten satisfied, four unanswered: the textbook's interval; small parts are not shown."""
-    for number in range(14):
-        talk = await office.writes(f"C{number}", "hi", channel="slack" if number == 1 else "web")
-        score = None if number >= 10 else (2 if number < 2 else 5)
-        await office.rates(talk, score, "Too slow" if number == 0 else "")
-    async with office.signed_in("maya") as client:
-        page = (await client.get("/desk/surveys?days=7")).text
-    for words in (
-        '<p class="big">80%</p>', "Share of ratings 4–5", "n = 10 ratings", "49% to 94%", '<p class="big">71%</p>',
-        "Answered: 10 · Delivered: 14", "Too slow", "Rating 2 of 5", "not shown",
-        "Parts with fewer than 5 ratings are not shown",
-    ):  # fmt: skip
-        assert words in page, words
-    by_channel = page[page.index('id="by-channel"') : page.index('id="by-language"')]
-    slack = by_channel[by_channel.index("Slack") : by_channel.index("Web chat")]
-    assert "%" not in slack and "not shown" in slack
-
-
-async def test_survey_results_of_an_empty_period_show_dashes(office: Office) -> None:
-    """Nothing answered is no zero per cent."""
-    talk = await office.writes("Tom", "hi")
-    await office.rates(talk, 5, sent_at=now() - timedelta(days=60))
-    async with office.signed_in("maya") as client:
-        page = (await client.get("/desk/surveys?days=30")).text
-        assert '<p class="big">–</p>' in page and "No surveys in this period." in page
-        assert '<p class="big">100%</p>' in (await client.get("/desk/surveys?days=90")).text
-        assert '<p class="big">100%</p>' in (await client.get("/desk/surveys?days=all")).text
 
 
 async def test_a_broken_database_gives_a_page_that_says_so(office: Office) -> None:
@@ -337,6 +299,8 @@ async def test_every_page_reads_both_kinds_of_database(config: Config, any_datab
             "/conversations",
             "/tickets?status=new",
             "/tickets/1",
-            "/surveys",
+            "/dashboard",
+            "/dashboard/csat",
+            "/dashboard/operations",
         ):
             assert (await client.get(f"/desk{address}")).status_code == 200, address

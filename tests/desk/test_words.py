@@ -11,23 +11,30 @@ import pytest
 
 import bot.desk
 from bot.contracts import Author, Owner
-from bot.storage.models import Role, Severity, TicketStatus, TicketType
+from bot.desk.lists import Whose
+from bot.storage.lists import Due, Sort
+from bot.storage.models import ClockKind, Role, Severity, TicketStatus, TicketType
 from bot.texts import catalogue_path, read_catalogue
 from bot.words import Words, languages
 from tests.desk.office import Office, token_of
 
 DESK = Path(bot.desk.__file__).parent
-SOURCES = [*DESK.glob("templates/*.html"), *DESK.glob("*.py")]
+SOURCES = [*DESK.rglob("templates/**/*.html"), *DESK.rglob("*.py")]
 NAME = re.compile(r"\{(\w+)\}")
 # Groups whose last part comes from data; what is not in the catalogue is shown as it is.
-OPEN_GROUPS = {"channel", "reason", "order", "event"}
+OPEN_GROUPS = {
+    "alert", "announce", "bucket", "channel", "compare", "dash_by", "detail", "dimension", "event", "export",
+    "figures", "follow_up", "intent", "nps", "order", "outcome", "part", "period", "reason", "score", "score_rule",
+    "sentiment", "survey_state", "topic", "weekday", "what", "work",
+}  # fmt: skip
 GROUPS: dict[str, type[enum.StrEnum]] = {
+    "clock": ClockKind, "due": Due, "sort": Sort, "whose": Whose,
     "status": TicketStatus, "type": TicketType, "severity": Severity, "role": Role, "owner": Owner, "author": Author,
 }  # fmt: skip
 
 REFUSALS = {
     f"handoff.{reason}"
-    for reason in ("taken", "not_waiting", "empty", "too_long", "unknown", "not_allowed", "unreachable")
+    for reason in ("taken", "not_waiting", "empty", "too_long", "unknown", "not_allowed", "unreachable", "nobody")
 }
 
 
@@ -59,6 +66,7 @@ def test_every_key_that_is_used_exists_and_every_key_is_used() -> None:
     """No page shows a key for want of words, and translators translate nothing in vain."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
     literal = set(re.findall(r"\bt\('([a-z0-9_.]+)'[,)]", text)) | set(re.findall(r"'(action\.[a-z_]+)'", text))
+    literal |= set(re.findall(r"\bwords\(\s*\"([a-z0-9_.]+)\"[,)]", text))
     prefixes = set(re.findall(r"\bt\('([a-z0-9_.]+[._])' ~", text))
     keys = set(entries("en"))
     assert len(literal) > 100 and literal <= keys, literal - keys
@@ -66,7 +74,7 @@ def test_every_key_that_is_used_exists_and_every_key_is_used() -> None:
     assert all(any(key.startswith(prefix) for key in keys) for prefix in prefixes)
     labelled = {key for key in keys if key.split(".")[0] in {*GROUPS, *OPEN_GROUPS}}
     rooms = {key for key in re.findall(r"[\"'](room\.[a-z0-9_.]+)[\"']", _code()) if key in keys}
-    rooms |= {f"room.{outcome}" for outcome in ("resolved", "back", "timeout")}
+    rooms |= {f"room.{outcome}" for outcome in ("resolved", "back", "timeout", "callback")}
     rooms |= {f"room.command.{command}" for command in ("r", "claim", "resolve", "back")}
     assert keys == literal | built | labelled | rooms | REFUSALS, keys - literal - built - labelled - rooms - REFUSALS
 
@@ -99,7 +107,8 @@ async def test_every_page_renders_in_every_language_without_a_bare_key(office: O
         await client.post("/desk/language", data={"token": token, "language": language})
         for address in (
             "/desk", "/desk/conversations", f"/desk/conversations/{talk}", "/desk/tickets", "/desk/tickets/1",
-            "/desk/surveys", "/desk/nowhere",
+            "/desk/dashboard", "/desk/dashboard/csat", "/desk/dashboard/operations", "/desk/dashboard/behind/csat",
+            "/desk/nowhere",
         ):  # fmt: skip
             page = (await client.get(address)).text
             assert f'<html lang="{language}"' in page

@@ -14,10 +14,10 @@ from bot.app import App
 from bot.config import Config, load_config
 from bot.services.order_import import import_orders
 from bot.storage import Database
-from bot.storage.migrate import upgrade
 from bot.storage.models import OrderRow, Ticket, TicketType
 from tests.conftest import StartDesk
 from tests.customer import Channel, Customer
+from tests.databases import prepared
 from tests.scenarios.channels import PLATFORMS
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def real_orders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def fill() -> None:
         database = Database(f"sqlite+aiosqlite:///{folder / 'linguadesk.db'}")
-        await upgrade(database)
+        await prepared(database)
         result = await import_orders(database, REAL, load_config(ROOT, env={}).settings.orders.imports)
         await database.close()
         assert result.orders_new == 12_392

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from sqlalchemy import select
 
 from bot.app import App
 from bot.storage.models import OrderRow
+from tests.conftest import StartDesk
 from tests.customer import Customer, RestChannel
 
 
@@ -79,8 +82,16 @@ async def test_a_wrong_contact_and_an_unknown_order_look_alike(desk: App) -> Non
     assert answers[0] == answers[1]
 
 
-async def test_five_wrong_tries_lock_and_offer_a_person(customer: Customer) -> None:
-    """After five wrong tries even the right contact shows nothing, and a person is offered."""
+async def test_five_wrong_tries_lock_and_offer_a_person(
+    start_desk: StartDesk, shop: Callable[[App], Awaitable[None]]
+) -> None:
+    """After five wrong tries even the right contact shows nothing, and a person is offered.
+
+    Where the settings do not have a person look at it before that.
+    """
+    desk = await start_desk({"handoff": {"triggers": {"verification_failures": 0}}}, only=frozenset({"rest"}))
+    await shop(desk)
+    customer = Customer(RestChannel(desk))
     await customer.says("where is my order 100234?")
     await customer.says("wrong0@example.com")
     for number in range(1, 5):

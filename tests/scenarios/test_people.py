@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from bot import agents
 from bot.app import App
 from bot.contracts import Owner
-from bot.services import handoff, surveys, timers
-from bot.storage import now, signal
+from bot.services import handoff, timers
+from bot.storage import figures, now, signal
 from bot.storage.models import Conversation, Handoff, Message, Survey, SurveyStatus, Timer, TimerStatus
 from tests.conftest import StartDesk
 from tests.customer import Agent, Customer, RestChannel, eventually
@@ -76,9 +76,10 @@ async def test_a_survey_after_resolving(desk: App, customer: Customer, agent: Ag
     await customer.presses("5")
     async with desk.database.read() as session:
         survey = (await session.scalars(select(Survey))).one()
-        figures = await surveys.csat(session)
+        around = figures.Filters(now() - timedelta(days=1), now() + timedelta(days=1))
+        satisfied = await figures.csat(session, around)
     assert (survey.status, survey.score, survey.language) == (SurveyStatus.ANSWERED, 5, "zh-Hans")
-    assert (figures.answered, figures.score) == (1, 1.0)
+    assert (satisfied.n, satisfied.value) == (1, 1.0)
     await customer.says("客服很有耐心，谢谢！")
     async with desk.database.read() as session:
         survey = (await session.scalars(select(Survey))).one()

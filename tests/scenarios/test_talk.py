@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from bot.app import App
+from bot.storage import figures, now
 from bot.storage.models import Conversation, Inbox, InboxStatus, Message, Survey
 from bot.storage.models import Customer as CustomerRow
 from tests.customer import Customer, RestChannel
@@ -181,20 +183,18 @@ class TestPrivacy:
         customer.sees("no more surveys")
         async with desk.database.begin() as session:
             chat = (await session.scalars(select(Conversation))).one()
-            assert await surveys.schedule(session, chat, desk.config.settings.surveys) is None
+            assert await surveys.plan(session, chat, desk.config.settings.surveys, "ticket_resolved") == []
         async with desk.database.read() as session:
             assert await session.scalar(select(func.count()).select_from(Survey)) == 0
 
 
 async def test_feedback_given_unasked(desk: App, customer: Customer) -> None:
     """A rating that nobody asked for is kept, and kept apart from CSAT."""
-    from bot.services import surveys
-
     await customer.says("I'd like to leave a review")
     await customer.presses("5")
     await customer.says("Great service, thank you!")
     async with desk.database.read() as session:
         row = (await session.scalars(select(Survey))).one()
-        figures = await surveys.csat(session)
+        satisfied = await figures.csat(session, figures.Filters(now() - timedelta(days=1), now() + timedelta(days=1)))
     assert (row.kind, row.score, row.comment) == ("feedback", 5, "Great service, thank you!")
-    assert figures.answered == 0
+    assert satisfied.delivered == 0

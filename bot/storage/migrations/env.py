@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from bot.storage.migrate import is_compared
 from bot.storage.models import Base
 
 
@@ -14,6 +15,7 @@ def run() -> None:
         # SQLite cannot alter most of a table in place: Alembic copies it instead.
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        include_name=is_compared,
         user_module_prefix="models.",
     )
     with context.begin_transaction():

@@ -1,9 +1,19 @@
 """The tables. One set of models for SQLite and PostgreSQL; all times are stored in UTC."""
 
 from bot.storage.models.base import Base, Document, ExactNumeric, Id, UtcDateTime, now
+from bot.storage.models.figures import (
+    Episode,
+    FigureChange,
+    FigureColumn,
+    FigureMark,
+    FigureWord,
+    TicketSpan,
+    TicketTime,
+)
 from bot.storage.models.orders import OrderLineRow, OrderRow
 from bot.storage.models.people import AgentIdentity, Customer, PrivacyRequest, Role, User, VerificationAttempt
-from bot.storage.models.plumbing import Alert, Announcement, ApiToken, Delivery, Event, Timer, TimerStatus
+from bot.storage.models.plumbing import Alert, Announcement, ApiCall, ApiToken, Delivery, Event, Timer, TimerStatus
+from bot.storage.models.search import SearchQueue, SearchRow
 from bot.storage.models.surveys import Campaign, FollowUp, Survey, SurveyAnswer, SurveyStatus
 from bot.storage.models.talk import (
     Conversation,
@@ -38,6 +48,7 @@ __all__ = [
     "AgentIdentity",
     "Alert",
     "Announcement",
+    "ApiCall",
     "ApiToken",
     "Base",
     "Campaign",
@@ -49,8 +60,13 @@ __all__ = [
     "Delivery",
     "Document",
     "Draft",
+    "Episode",
     "Event",
     "ExactNumeric",
+    "FigureChange",
+    "FigureColumn",
+    "FigureMark",
+    "FigureWord",
     "FileStatus",
     "FollowUp",
     "Handoff",
@@ -66,6 +82,8 @@ __all__ = [
     "PrivacyRequest",
     "Role",
     "RoomRow",
+    "SearchQueue",
+    "SearchRow",
     "Severity",
     "StoredFile",
     "Survey",
@@ -74,7 +92,9 @@ __all__ = [
     "Ticket",
     "TicketClock",
     "TicketEvent",
+    "TicketSpan",
     "TicketStatus",
+    "TicketTime",
     "TicketType",
     "Timer",
     "TimerStatus",

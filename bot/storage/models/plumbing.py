@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.storage.models.base import Base, Document, Id, UtcDateTime, enum_column, now
@@ -41,7 +41,16 @@ class Alert(Base):
     """Something that one user of the desk should know; ``key`` names its words in ``desk.po``."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index("ix_alerts_user", "user_id", "seen_at", "id"),)
+    __table_args__ = (
+        Index("ix_alerts_user", "user_id", "seen_at", "id"),
+        # What is over for all users at once is looked for among what somebody has not seen.
+        Index(
+            "ix_alerts_unseen",
+            "path",
+            sqlite_where=text("seen_at IS NULL"),
+            postgresql_where=text("seen_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
@@ -115,3 +124,21 @@ class ApiToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ApiCall(Base):
+    """What a call of the API with an ``Idempotency-Key`` has made, so that its repeat makes nothing.
+
+    ``key`` and ``request`` are digests, of the key and of what was asked for; ``result`` is the id of
+    what was made. Nothing that anybody wrote is kept here.
+    """
+
+    __tablename__ = "api_calls"
+    __table_args__ = (UniqueConstraint("token_id", "key"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_tokens.id"))
+    key: Mapped[str] = mapped_column(String(64))
+    request: Mapped[str] = mapped_column(String(64))
+    result: Mapped[int | None] = mapped_column(Id)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)

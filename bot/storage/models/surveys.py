@@ -30,6 +30,7 @@ class Survey(Base):
         Index("ix_surveys_status", "status", "sent_at"),
         Index("ix_surveys_kind", "kind", "sent_at"),
         Index("ix_surveys_customer", "customer_id", "created_at"),
+        Index("ix_surveys_delivered", "kind", "delivered_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -40,7 +41,7 @@ class Survey(Base):
     handoff_id: Mapped[int | None] = mapped_column(ForeignKey("handoffs.id"))
     agent_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
     # The message that asked: a survey counts as delivered once the platform has taken it.
-    outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"))
+    outbox_id: Mapped[int | None] = mapped_column(ForeignKey("outbox.id"), index=True)
     channel: Mapped[str] = mapped_column(String(32), default="")
     language: Mapped[str] = mapped_column(String(16), default="")
     ticket_type: Mapped[str] = mapped_column(String(24), default="")
@@ -65,7 +66,10 @@ class Survey(Base):
     team: Mapped[str] = mapped_column(String(64), default="", server_default="")
     product: Mapped[str] = mapped_column(String(120), default="", server_default="")
     country: Mapped[str] = mapped_column(String(64), default="", server_default="")
-    # Why it was not sent, for one that was cancelled.
+    # The order that it asks about, and what makes the link to its page good for one answer.
+    order_id: Mapped[int | None] = mapped_column(Id, index=True)
+    nonce: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    # Why it was not sent, for one that was cancelled; ``not_now`` for one that the customer put off.
     reason: Mapped[str] = mapped_column(String(40), default="", server_default="")
     # What the comment is about and how it sounds, between -1 (very unhappy) and 1.
     topic: Mapped[str] = mapped_column(String(40), default="", server_default="")
@@ -87,11 +91,15 @@ class SurveyAnswer(Base):
 class FollowUp(Base):
     """What is done about a low score: who, until when, and what came of it.
 
-    ``outcome`` is ``""`` while it is open, then ``recovered``, ``not_recovered`` or ``not_reached``.
+    ``outcome`` is ``""`` while it is open, then ``recovered``, ``not_recovered`` or ``not_reached``, or
+    ``withdrawn`` where the customer took the low score back in time.
     """
 
     __tablename__ = "follow_ups"
-    __table_args__ = (Index("ix_follow_ups_open", "closed_at", "due_at"),)
+    __table_args__ = (
+        Index("ix_follow_ups_open", "closed_at", "due_at"),
+        Index("ix_follow_ups_created_at", "created_at"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     survey_id: Mapped[int] = mapped_column(ForeignKey("surveys.id"), unique=True)
@@ -103,7 +111,9 @@ class FollowUp(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # The survey with which the customer was asked again.
-    again_id: Mapped[int | None] = mapped_column(Id)
+    again_id: Mapped[int | None] = mapped_column(Id, index=True)
+    # Who closed it; None while it is open, and where the customer's own answer did.
+    closed_by_id: Mapped[int | None] = mapped_column(Id)
 
 
 class Campaign(Base):

@@ -42,7 +42,13 @@ class Conversation(Base):
     """One chat with one customer on one channel, with its owner and the state of its dialogue."""
 
     __tablename__ = "conversations"
-    __table_args__ = (UniqueConstraint("channel", "address_key"),)
+    __table_args__ = (
+        UniqueConstraint("channel", "address_key"),
+        # What the desk's list is narrowed down to, in its order.
+        Index("ix_conversations_owner", "owner", "updated_at"),
+        Index("ix_conversations_channel", "channel", "updated_at"),
+        Index("ix_conversations_language", "language", "updated_at"),
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     channel: Mapped[str] = mapped_column(String(32))
@@ -54,8 +60,8 @@ class Conversation(Base):
     locale: Mapped[str] = mapped_column(String(35), default="")
     language: Mapped[str] = mapped_column(String(16), default="")
     language_reason: Mapped[str] = mapped_column(String(200), default="")
-    owner: Mapped[Owner] = mapped_column(enum_column(Owner, "owner"), default=Owner.BOT, index=True)
-    agent_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"))
+    owner: Mapped[Owner] = mapped_column(enum_column(Owner, "owner"), default=Owner.BOT)
+    agent_id: Mapped[int | None] = mapped_column(ForeignKey("users.id"), index=True)
     customer_id: Mapped[int | None] = mapped_column(ForeignKey("customers.id"), index=True)
     verified_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     surveys_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -230,6 +236,7 @@ class Handoff(Base):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index("ix_handoffs_ended_at", "ended_at", "started_at"),
+        Index("ix_handoffs_started_at", "started_at"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -247,6 +254,10 @@ class Handoff(Base):
     offered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # Where the customer wants to be called back, "" if they wait in the chat.
     phone: Mapped[str] = mapped_column(String(32), default="", server_default="")
+    # What the bot understood and tried, see bot.handovers; empty once the customer is erased.
+    summary: Mapped[dict[str, Any]] = mapped_column(Document, default=dict, server_default="{}")
+    # Who was asked, in order: when, what happened, the team, the user, and by whom.
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(Document, default=list, server_default="[]")
 
 
 class RoomRow(Base):

@@ -53,6 +53,11 @@ class Ticket(Base):
     __table_args__ = (
         Index("ix_tickets_status", "status", "created_at"),
         Index("ix_tickets_created_at", "created_at"),
+        # What the desk's list is narrowed down to, in its order.
+        Index("ix_tickets_type", "type", "id"),
+        Index("ix_tickets_severity", "severity", "id"),
+        Index("ix_tickets_language", "language", "id"),
+        Index("ix_tickets_team", "team", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -144,7 +149,10 @@ class TicketClock(Base):
 
 
 class TopicFlag(Base):
-    """A rise of complaints about one topic beyond the usual, found on a day."""
+    """A rise of complaints about one topic beyond the usual, found on a day.
+
+    The figures are those of ``last_day``, the last one on which it was found.
+    """
 
     __tablename__ = "topic_flags"
     __table_args__ = (UniqueConstraint("dimension", "value", "day"),)
@@ -153,6 +161,7 @@ class TopicFlag(Base):
     dimension: Mapped[str] = mapped_column(String(24))
     value: Mapped[str] = mapped_column(String(120))
     day: Mapped[date]
+    last_day: Mapped[date]
     observed: Mapped[int]
     expected: Mapped[float]
     p_value: Mapped[float]

@@ -49,7 +49,7 @@ def _copied(statuses: tuple[str, ...], renamed: str, *extra: sa.Column | sa.Fore
     """SQLite cannot change a CHECK: the table is made anew, under its own name, so that the rows that refer
     to it fit again when the transaction ends."""
     op.execute("PRAGMA defer_foreign_keys = ON")
-    op.execute(f"CREATE TABLE tickets_copy AS SELECT {OLD_COLUMNS} FROM tickets")  # noqa: S608
+    op.execute(f"CREATE TABLE tickets_copy AS SELECT {OLD_COLUMNS} FROM tickets")
     op.drop_table("tickets")
     op.create_table(
         "tickets",
@@ -79,7 +79,7 @@ def _copied(statuses: tuple[str, ...], renamed: str, *extra: sa.Column | sa.Fore
         sa.CheckConstraint(_one_of(statuses), name=op.f("ck_tickets_ticket_status")),
     )
     kept = OLD_COLUMNS.replace("status", renamed)
-    op.execute(f"INSERT INTO tickets ({OLD_COLUMNS}) SELECT {kept} FROM tickets_copy ORDER BY id")  # noqa: S608
+    op.execute(f"INSERT INTO tickets ({OLD_COLUMNS}) SELECT {kept} FROM tickets_copy ORDER BY id")
     op.drop_table("tickets_copy")
     op.create_index("ix_tickets_conversation_id", "tickets", ["conversation_id"])
     op.create_index("ix_tickets_customer_id", "tickets", ["customer_id"])

@@ -46,6 +46,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=op.f("uq_api_tokens_name")),
     )
     op.create_table(
+        "api_calls",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("token_id", ID, nullable=False),
+        sa.Column("key", sa.String(length=64), nullable=False),
+        sa.Column("request", sa.String(length=64), nullable=False),
+        sa.Column("result", ID, nullable=True),
+        sa.Column("at", models.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["token_id"], ["api_tokens.id"], name=op.f("fk_api_calls_token_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_calls")),
+        sa.UniqueConstraint("token_id", "key", name=op.f("uq_api_calls_token_id_key")),
+    )
+    op.create_index(op.f("ix_api_calls_at"), "api_calls", ["at"])
+
+    op.create_table(
         "events",
         sa.Column("id", ID, nullable=False),
         sa.Column("uid", sa.String(length=40), nullable=False),
@@ -64,6 +78,7 @@ def upgrade() -> None:
         sa.Column("dimension", sa.String(length=24), nullable=False),
         sa.Column("value", sa.String(length=120), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
         sa.Column("observed", sa.Integer(), nullable=False),
         sa.Column("expected", sa.Double(), nullable=False),
         sa.Column("p_value", sa.Double(), nullable=False),
@@ -84,6 +99,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
     op.create_index("ix_alerts_user", "alerts", ["user_id", "seen_at", "id"])
+    op.create_index(
+        "ix_alerts_unseen",
+        "alerts",
+        ["path"],
+        sqlite_where=sa.text("seen_at IS NULL"),
+        postgresql_where=sa.text("seen_at IS NULL"),
+    )
 
     op.create_table(
         "deliveries",
@@ -223,6 +245,8 @@ def upgrade() -> None:
     op.add_column("handoffs", sa.Column("offered_to_id", ID, nullable=True))
     op.add_column("handoffs", sa.Column("offered_at", models.UtcDateTime(timezone=True), nullable=True))
     op.add_column("handoffs", sa.Column("phone", sa.String(length=32), server_default="", nullable=False))
+    op.add_column("handoffs", sa.Column("summary", DOCUMENT, server_default="{}", nullable=False))
+    op.add_column("handoffs", sa.Column("steps", DOCUMENT, server_default="[]", nullable=False))
 
     op.add_column("tickets", sa.Column("team", sa.String(length=64), server_default="", nullable=False))
     op.add_column("tickets", sa.Column("agent_id", ID, nullable=True))
@@ -266,11 +290,13 @@ def _surveys() -> None:
         sa.Column("created_at", models.UtcDateTime(timezone=True), nullable=False),
         sa.Column("closed_at", models.UtcDateTime(timezone=True), nullable=True),
         sa.Column("again_id", ID, nullable=True),
+        sa.Column("closed_by_id", ID, nullable=True),
         sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_follow_ups_owner_id")),
         sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_follow_ups_survey_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_ups")),
         sa.UniqueConstraint("survey_id", name=op.f("uq_follow_ups_survey_id")),
     )
+    op.create_index(op.f("ix_follow_ups_again_id"), "follow_ups", ["again_id"])
     op.create_index(op.f("ix_follow_ups_owner_id"), "follow_ups", ["owner_id"])
     op.create_index("ix_follow_ups_open", "follow_ups", ["closed_at", "due_at"])
     op.create_table(
@@ -288,11 +314,15 @@ def _surveys() -> None:
     for name in ("delivered_at", "reminded_at"):
         op.add_column("surveys", sa.Column(name, models.UtcDateTime(timezone=True), nullable=True))
     lengths = {"definition": 64, "trigger": 24, "team": 64, "product": 120, "country": 64, "reason": 40, "topic": 40}
+    lengths["nonce"] = 32
     for name, length in lengths.items():
         op.add_column("surveys", sa.Column(name, sa.String(length=length), server_default="", nullable=False))
     op.add_column("surveys", sa.Column("campaign_id", ID, nullable=True))
+    op.add_column("surveys", sa.Column("order_id", ID, nullable=True))
     op.add_column("surveys", sa.Column("sentiment", sa.Double(), nullable=True))
     op.create_index(op.f("ix_surveys_campaign_id"), "surveys", ["campaign_id"])
+    op.create_index(op.f("ix_surveys_order_id"), "surveys", ["order_id"])
+    op.create_index(op.f("ix_surveys_outbox_id"), "surveys", ["outbox_id"])
     op.create_index("ix_surveys_kind", "surveys", ["kind", "sent_at"])
     op.create_index("ix_surveys_customer", "surveys", ["customer_id", "created_at"])
     # What was delivered before this was kept: when the platform took the message that asked.
@@ -316,12 +346,13 @@ TABLES = (
     "alerts",
     "topic_flags",
     "events",
+    "api_calls",
     "api_tokens",
     "announcements",
 )
 COLUMNS = {
     "customers": ("timezone",),
-    "handoffs": ("team", "passed", "offered_to_id", "offered_at", "phone"),
+    "handoffs": ("team", "passed", "offered_to_id", "offered_at", "phone", "summary", "steps"),
     "tickets": ("team", "agent_id", "product", "carrier", "country", "tier", "sentiment"),
     "surveys": (
         "delivered_at",
@@ -329,6 +360,8 @@ COLUMNS = {
         "definition",
         "trigger",
         "campaign_id",
+        "order_id",
+        "nonce",
         "team",
         "product",
         "country",
@@ -341,7 +374,8 @@ COLUMNS = {
 
 
 def downgrade() -> None:
-    for name in ("ix_surveys_customer", "ix_surveys_kind", op.f("ix_surveys_campaign_id")):
+    added = ("ix_surveys_campaign_id", "ix_surveys_order_id", "ix_surveys_outbox_id")
+    for name in ("ix_surveys_customer", "ix_surveys_kind", *map(op.f, added)):
         op.drop_index(name, "surveys")
     op.drop_index("ix_tickets_created_at", "tickets")
     op.drop_index(op.f("ix_tickets_agent_id"), "tickets")

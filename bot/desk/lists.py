@@ -1,0 +1,224 @@
+"""The lists of conversations and tickets: filters, order and place stand in the address."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import Response
+
+from bot.contracts import Owner
+from bot.desk.pages import Visit, whole
+from bot.storage import lists, now, reports
+from bot.storage.lists import NOBODY, ConversationFilter, Due, Place, Sort, TicketFilter
+from bot.storage.models import Severity, TicketStatus, TicketType, User
+
+Chosen = TypeVar("Chosen", bound=enum.StrEnum)
+
+
+class Whose(enum.StrEnum):
+    """Who works on something, from where the user stands."""
+
+    ME = "me"
+    NOBODY = "none"
+
+
+# Stands in addresses for "with no team".
+NO_TEAM = "-"
+# So many are changed together.
+MOST_AT_ONCE = 1000
+CONVERSATION_SORTS = (Sort.LATEST, Sort.OLDEST)
+TICKET_SORTS = (Sort.LATEST, Sort.OLDEST, Sort.DUE, Sort.SEVERITY)
+
+
+def chosen(kind: type[Chosen], value: str) -> Chosen | None:
+    """A filter's value; None for "all" and for what does not exist."""
+    return kind(value) if value in {item.value for item in kind} else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One filter: its name in addresses, its values with their words, the one that is chosen."""
+
+    name: str
+    label: str
+    options: Sequence[tuple[str, str]]
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address asks for. ``kept`` are the filters and the order as an address says them."""
+
+    choices: Sequence[Choice]
+    sort: Sort
+    kept: Mapping[str, str]
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTickets(Asked):
+    """Which tickets."""
+
+    wanted: TicketFilter
+
+
+@dataclass(frozen=True, slots=True)
+class AskedConversations(Asked):
+    """Which conversations."""
+
+    wanted: ConversationFilter
+
+
+def _day_end(visit: Visit) -> datetime:
+    zone = ZoneInfo(visit.desk.config.settings.shop.timezone)
+    today = now().astimezone(zone).date()
+    return datetime.combine(today + timedelta(days=1), time(0), zone)
+
+
+def _labelled(visit: Visit, group: str, kind: type[enum.StrEnum]) -> list[tuple[str, str]]:
+    return [(item.value, visit.words.label(group, item.value)) for item in kind]
+
+
+def place_choices(visit: Visit, channels: Sequence[str], query: Mapping[str, str]) -> list[Choice]:
+    """The filters by channel and language."""
+    words = visit.words
+    spoken = [(code, words.language_of(code)) for code in visit.desk.config.settings.languages]
+    return [
+        Choice("channel", "col.channel", [(name, words.channel(name)) for name in channels], query.get("channel", "")),
+        Choice("language", "col.language", sorted(spoken, key=lambda item: item[1]), query.get("language", "")),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What there is to choose from besides what the settings say: channels, and those who work here."""
+
+    channels: Sequence[str]
+    people: Sequence[User]
+
+
+async def known(session: AsyncSession) -> Known:
+    """The channels and the people that there are."""
+    return Known(await reports.channels(session), await reports.colleagues(session))
+
+
+def _people_choices(visit: Visit, people: Sequence[User], query: Mapping[str, str]) -> list[Choice]:
+    teams = [(team.name, team.name) for team in visit.desk.config.settings.teams]
+    agents = [*_labelled(visit, "whose", Whose), *((str(user.id), user.name) for user in people)]
+    choices = [Choice("agent", "col.agent", agents, query.get("agent", ""))]
+    if not teams:
+        return choices
+    return [Choice("team", "col.team", [(NO_TEAM, visit.words("team.none")), *teams], query.get("team", "")), *choices]
+
+
+def _agent(visit: Visit, value: str) -> int | None:
+    return {Whose.ME.value: visit.me.id, Whose.NOBODY.value: NOBODY}.get(value, whole(value))
+
+
+def _team(value: str | None) -> str | None:
+    return "" if value == NO_TEAM else value
+
+
+def _kept(choices: Sequence[Choice], sort: Sort) -> dict[str, str]:
+    """What was asked for and exists."""
+    kept = {item.name: item.value for item in choices if item.value in {value for value, _ in item.options}}
+    return kept | ({"sort": sort.value} if sort is not Sort.LATEST else {})
+
+
+def _sort(query: Mapping[str, str], sorts: Sequence[Sort]) -> Sort:
+    asked = chosen(Sort, query.get("sort", ""))
+    return asked if asked is not None and asked in sorts else Sort.LATEST
+
+
+def tickets_asked(visit: Visit, known: Known, query: Mapping[str, str]) -> AskedTickets:
+    """Read an address's query: what does not exist asks for nothing."""
+    choices = [
+        Choice("status", "col.status", _labelled(visit, "status", TicketStatus), query.get("status", "")),
+        Choice("type", "col.type", _labelled(visit, "type", TicketType), query.get("type", "")),
+        Choice("severity", "col.severity", _labelled(visit, "severity", Severity), query.get("severity", "")),
+        Choice("due", "col.due", _labelled(visit, "due", Due), query.get("due", "")),
+        *_people_choices(visit, known.people, query),
+        *place_choices(visit, known.channels, query),
+    ]
+    sort = _sort(query, TICKET_SORTS)
+    kept = _kept(choices, sort)
+    wanted = TicketFilter(
+        status=chosen(TicketStatus, kept.get("status", "")),
+        type=chosen(TicketType, kept.get("type", "")),
+        severity=chosen(Severity, kept.get("severity", "")),
+        language=kept.get("language", ""),
+        channel=kept.get("channel", ""),
+        team=_team(kept.get("team")),
+        agent_id=_agent(visit, kept.get("agent", "")),
+        due=chosen(Due, kept.get("due", "")),
+        today=_day_end(visit),
+    )
+    return AskedTickets(choices, sort, kept, Place.read(query.get("at", "")), wanted)
+
+
+def conversations_asked(visit: Visit, known: Known, query: Mapping[str, str]) -> AskedConversations:
+    """Read an address's query: what does not exist asks for nothing."""
+    choices = [
+        Choice("owner", "col.owner", _labelled(visit, "owner", Owner), query.get("owner", "")),
+        *_people_choices(visit, known.people, query),
+        *place_choices(visit, known.channels, query),
+    ]
+    sort = _sort(query, CONVERSATION_SORTS)
+    kept = _kept(choices, sort)
+    wanted = ConversationFilter(
+        owner=chosen(Owner, kept.get("owner", "")),
+        language=kept.get("language", ""),
+        channel=kept.get("channel", ""),
+        team=_team(kept.get("team")),
+        agent_id=_agent(visit, kept.get("agent", "")),
+    )
+    return AskedConversations(choices, sort, kept, Place.read(query.get("at", "")), wanted)
+
+
+def sorts(visit: Visit, known: Sequence[Sort]) -> list[tuple[str, str]]:
+    """The orders with their words."""
+    return [(item.value, visit.words.label("sort", item.value)) for item in known]
+
+
+async def conversations(visit: Visit) -> Response:
+    """Conversations, filtered, the latest first unless asked for otherwise."""
+    async with visit.desk.database.read() as session:
+        asked = conversations_asked(visit, await known(session), visit.request.query_params)
+        page = await lists.conversations(session, asked.wanted, asked.sort, asked.place)
+    return visit.render(
+        "conversations.html",
+        page=page,
+        asked=asked,
+        sorts=sorts(visit, CONVERSATION_SORTS),
+        teams=[team.name for team in visit.desk.config.settings.teams],
+        limit=MOST_AT_ONCE,
+    )
+
+
+async def tickets(visit: Visit) -> Response:
+    """Tickets, filtered, the latest first unless asked for otherwise."""
+    async with visit.desk.database.read() as session:
+        there = await known(session)
+        asked = tickets_asked(visit, there, visit.request.query_params)
+        page = await lists.tickets(session, asked.wanted, asked.sort, asked.place)
+    settings = visit.desk.config.settings
+    return visit.render(
+        "tickets.html",
+        page=page,
+        asked=asked,
+        sorts=sorts(visit, TICKET_SORTS),
+        statuses=list(TicketStatus),
+        types=list(TicketType),
+        severities=list(Severity),
+        teams=[team.name for team in settings.teams],
+        root_causes=settings.tickets.root_causes,
+        resolutions=settings.tickets.resolutions,
+        people=[(user.id, user.name) for user in there.people],
+        limit=MOST_AT_ONCE,
+    )

@@ -1,0 +1,75 @@
+// The swap of live parts, which keeps what has not changed.
+// Children are matched by id. One whose data-v is the same stays as it is, so that focus, an open
+// detail, a scroll place and a half-written reply survive; data-keyed means: look further inside;
+// data-keep in what comes means: whatever is there stays.
+(function () {
+  "use strict";
+
+  const { $, $$ } = window.desk;
+
+  function carryOver(before, after) {
+    $$("textarea[id]", before).forEach((old) => {
+      const fresh = $("#" + CSS.escape(old.id), after);
+      if (fresh) fresh.value = old.value;
+    });
+    $$("details[open][id]", before).forEach((old) => {
+      const fresh = $("#" + CSS.escape(old.id), after);
+      if (fresh) fresh.open = true;
+    });
+    $$("select[id]", before).forEach((old) => {
+      const fresh = $("#" + CSS.escape(old.id), after);
+      if (fresh && $$("option", fresh).some((option) => option.value === old.value)) fresh.value = old.value;
+    });
+    after.hidden = before.hidden;
+  }
+
+  function patch(target, source, added) {
+    const focused = document.activeElement;
+    const focusedId = focused && target.contains(focused) ? focused.id : "";
+    const known = new Map(Array.from(target.children, (child) => [child.id, child]));
+    let place = target.firstElementChild;
+    Array.from(source.children).forEach((fresh) => {
+      const old = fresh.id ? known.get(fresh.id) : null;
+      let stays = fresh;
+      if (old) {
+        known.delete(fresh.id);
+        const same = fresh.dataset.v !== undefined && fresh.dataset.v === old.dataset.v;
+        if (same || fresh.hasAttribute("data-keep")) {
+          stays = old;
+        } else if (fresh.hasAttribute("data-keyed") && old.hasAttribute("data-keyed")) {
+          patch(old, fresh, added);
+          stays = old;
+        } else {
+          carryOver(old, fresh);
+          if (place === old) place = old.nextElementSibling;
+          old.remove();
+          added.push(fresh);
+        }
+      } else {
+        added.push(fresh);
+      }
+      if (stays === place) place = place.nextElementSibling;
+      else target.insertBefore(stays, place);
+    });
+    known.forEach((old) => old.remove());
+    if (focusedId && document.activeElement !== focused) {
+      const again = document.getElementById(focusedId);
+      if (again) again.focus({ preventScroll: true });
+    }
+  }
+
+  htmx.defineExtension("keyed", {
+    isInlineSwap: () => false,
+    handleSwap: (style, target, fragment) => {
+      if (style !== "keyed") return false;
+      const source = $("#" + CSS.escape(target.id), fragment);
+      if (!source) return [];
+      const added = [];
+      document.dispatchEvent(new Event("desk-before-swap"));
+      patch(target, source, added);
+      document.dispatchEvent(new CustomEvent("desk-after-swap", { detail: added }));
+      window.desk.tick();
+      return added;
+    },
+  });
+})();

@@ -1,0 +1,146 @@
+// A conversation: the transcript's scrolling, who else is here, reply or note, the file to send.
+(function () {
+  "use strict";
+
+  const { $, post, say } = window.desk;
+  const live = document.getElementById("live");
+  if (!live || !live.dataset.conversation) return;
+  const here = "/desk/conversations/" + live.dataset.conversation;
+
+  // ------------------------------------------------------------------ the transcript
+
+  const scroller = () => document.getElementById("scroller");
+  const scrolls = (box) => getComputedStyle(box).overflowY !== "visible";
+  const lastMessage = () => $("#messages > :last-child");
+
+  // On a small screen the page scrolls, elsewhere the transcript does.
+  function atBottom() {
+    const box = scroller();
+    if (scrolls(box)) return box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+    return lastMessage().getBoundingClientRect().top < window.innerHeight;
+  }
+
+  function toBottom() {
+    const box = scroller();
+    if (scrolls(box)) box.scrollTop = box.scrollHeight;
+    else lastMessage().scrollIntoView({ block: "end" });
+  }
+
+  // A picture takes its place only when it has come.
+  document.addEventListener(
+    "load",
+    (event) => {
+      const box = scroller();
+      const image = event.target;
+      if (image.tagName !== "IMG" || !box.contains(image) || !scrolls(box)) return;
+      if (box.scrollHeight - box.scrollTop - box.clientHeight < image.clientHeight + 120) toBottom();
+    },
+    true
+  );
+
+  function announce(added) {
+    const said = added.filter((item) => item.dataset && item.dataset.author === "customer");
+    const place = document.getElementById("announcer");
+    if (!said.length) return;
+    const last = said[said.length - 1];
+    place.textContent = $(".msg-head strong", last).textContent + ": " + ($(".bubble", last) || last).textContent;
+  }
+
+  let stick = true;
+  document.addEventListener("desk-before-swap", () => (stick = atBottom()));
+  document.addEventListener("desk-after-swap", (event) => {
+    announce(event.detail);
+    if (stick) toBottom();
+  });
+
+  // ------------------------------------------------------------------ reply or note
+
+  function compose(mode) {
+    $("#composer").hidden = mode !== "reply";
+    $("#noter").hidden = mode !== "note";
+    document.querySelectorAll("#compose-modes button").forEach((button) => {
+      button.setAttribute("aria-pressed", String(button.value === mode));
+    });
+    $(mode === "note" ? "#note" : "#reply").focus();
+  }
+
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "compose-modes") return;
+    event.preventDefault();
+    compose(event.submitter ? event.submitter.value : "reply");
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const form = event.target.closest("#composer, #noter");
+    if (!form || event.target.tagName !== "TEXTAREA") return;
+    event.preventDefault();
+    if ($("button.primary", form)) form.requestSubmit();
+  });
+
+  document.body.addEventListener("desk-sent", () => {
+    $("#reply").value = "";
+    detach();
+    $("#reply").focus();
+    toBottom();
+  });
+  document.body.addEventListener("desk-noted", () => {
+    $("#note").value = "";
+    $("#note").focus();
+    toBottom();
+  });
+
+  // ------------------------------------------------------------------ the file to send
+
+  function detach() {
+    if ($("#attach")) $("#attach").value = "";
+    $("#attached").hidden = true;
+  }
+
+  document.addEventListener("change", (event) => {
+    if (event.target.id !== "attach") return;
+    const file = event.target.files[0];
+    if (file && file.size > Number(event.target.dataset.limit)) {
+      say(event.target.dataset.tooLarge);
+      detach();
+    } else if (file) {
+      say("");
+      $("#attached bdi").textContent = file.name;
+      $("#attached").hidden = false;
+    } else detach();
+  });
+  document.addEventListener("click", (event) => {
+    if (event.target.id !== "detach") return;
+    detach();
+    $("#reply").focus();
+  });
+
+  // ------------------------------------------------------------------ others see that one writes
+
+  const IDLE_MS = 8000;
+  let writing = false;
+  let idle = 0;
+
+  function tell(now) {
+    if (writing === now) return;
+    writing = now;
+    post(here + "/presence", { writing: now ? "1" : "0" }).catch(() => {});
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "reply") return;
+    clearTimeout(idle);
+    tell(Boolean(event.target.value.trim()));
+    idle = setTimeout(() => tell(false), IDLE_MS);
+  });
+  document.body.addEventListener("desk-sent", () => {
+    clearTimeout(idle);
+    tell(false);
+  });
+  window.addEventListener("pagehide", () => {
+    writing = false;
+    post(here + "/presence", { leaving: "1" }).catch(() => {});
+  });
+
+  window.desk.compose = compose;
+  toBottom();
+})();

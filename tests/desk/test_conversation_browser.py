@@ -1,0 +1,290 @@
+"""The page of a conversation in a real browser: keys, ready-made replies, drafts, colleagues, notifications."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, expect
+from sqlalchemy import func, select
+
+from bot.services import alerts, handoff
+from bot.storage.models import ConversationNote, Draft, Outbox
+from tests.desk import browsing
+from tests.desk.browsing import sign_in
+from tests.desk.office import PIXEL, Office
+from tests.fakes.serving import serving
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium without a window."""
+    async with browsing.chromium() as found:
+        yield found
+
+
+async def test_all_by_keyboard(office: Office, browser: Browser) -> None:
+    """``c`` claims, ``n`` writes a note, ``r`` a reply, ``e`` resolves, ``]`` goes on, ``g q`` and ``g t`` go there."""
+    talk = await office.writes("Tom", "help")
+    await office.waits(talk, minutes_ago=5)
+    second = await office.writes("Eva", "me too")
+    await office.waits(second)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints)
+        await page.keyboard.press("]")
+        await page.wait_for_url(f"**/desk/conversations/{talk}")
+        await page.keyboard.press("c")
+        await expect(page.locator(".state")).to_contain_text("You have it")
+        await page.keyboard.press("n")
+        await expect(page.locator("#note")).to_be_focused()
+        await expect(page.locator("#reply")).to_be_hidden()
+        await page.keyboard.type("calls himself Tommy")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".msg-note .bubble")).to_have_text("calls himself Tommy")
+        await expect(page.locator("#note")).to_have_value("")
+        await page.locator("#scroller").focus()
+        await page.keyboard.press("r")
+        await expect(page.locator("#reply")).to_be_focused()
+        await page.keyboard.type("Hello e c n ] Tommy")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".msg-agent .bubble")).to_have_text("Hello e c n ] Tommy")
+        await page.locator("#scroller").focus()
+        await page.keyboard.press("e")
+        await expect(page.locator(".state")).to_contain_text("The bot has it")
+        await page.keyboard.press("]")
+        await page.wait_for_url(f"**/desk/conversations/{second}")
+        for keys, address in (("gt", "**/desk/tickets"), ("gq", "**/desk")):
+            for key in keys:
+                await page.keyboard.press(key)
+            await page.wait_for_url(address)
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog")).to_contain_text("Write an internal note")
+        await page.get_by_label("Use single-key shortcuts").uncheck()
+        await page.get_by_role("button", name="Close").click()
+        await page.goto(f"{url}/desk/conversations/{second}")
+        await page.keyboard.press("c")
+        await page.keyboard.press("n")
+        await expect(page.locator("#note")).to_be_hidden()
+        await expect(page.locator(".state")).to_contain_text("Waiting for a person")
+        assert complaints == []
+    async with office.database.read() as session:
+        assert [row.text for row in await session.scalars(select(ConversationNote))] == ["calls himself Tommy"]
+
+
+async def test_ready_made_replies_by_slash(office: Office, browser: Browser) -> None:
+    """At the beginning ``/`` opens them; what is typed searches; arrows move, Enter and Tab insert, Escape closes."""
+    talk = await office.writes("Tom Baker", "help")
+    await office.waits(talk)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        reply, words = page.locator("#reply"), page.get_by_role("combobox", name="Search the ready-made replies")
+        options = page.locator("#canned-list")
+        await page.keyboard.press("r")
+        await page.keyboard.type("/refund")
+        await expect(words).to_be_focused()
+        await expect(options.get_by_role("option")).to_have_count(1)
+        await expect(options.get_by_role("option", selected=True)).to_contain_text("Refund on its way")
+        chosen = await options.get_by_role("option", selected=True).get_attribute("id")
+        assert await words.get_attribute("aria-activedescendant") == chosen
+        await page.keyboard.press("Enter")
+        await expect(words).to_be_hidden()
+        await expect(reply).to_have_value("Your refund is on its way. It will reach you within 3 to 5 working days, "
+                                          "by the same means as you paid.")  # fmt: skip
+        await expect(reply).to_be_focused()
+        await page.keyboard.type(" 1/2")
+        await expect(words).to_be_hidden()
+        await reply.fill("")
+        await page.keyboard.type("/")
+        count = await options.get_by_role("option").count()
+        assert count >= 8
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("ArrowUp")
+        await page.keyboard.press("ArrowUp")
+        await expect(options.get_by_role("option").last).to_have_attribute("aria-selected", "true")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("Tab")
+        greeting = f"Hello Tom Baker, this is Ana Prieto from {office.config.settings.shop.name}. I have read"
+        assert (await reply.input_value()).startswith(greeting)
+        await reply.fill("")
+        await page.keyboard.type("/nothing like it")
+        await expect(page.locator("#canned-none")).to_have_text("No reply fits.")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Escape")
+        await expect(words).to_be_hidden()
+        await expect(reply).to_have_value("")
+        await page.keyboard.type("//really")
+        await expect(reply).to_have_value("/really")
+        await page.get_by_role("button", name="Ready-made replies").click()
+        await options.get_by_role("option").nth(1).click()
+        await expect(reply).to_have_value("/reallyI'm sorry that you had to wait, and thank you for your patience. "
+                                          "I'm here for you now.")  # fmt: skip
+        assert complaints == []
+
+
+async def test_a_session_that_ends_mid_reply_loses_nothing(office: Office, browser: Browser) -> None:
+    """Signing in again leads back to the page, with every word, also those that the server had not got yet."""
+    talk = await office.writes("Tom", "help")
+    await office.waits(talk)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        await page.keyboard.press("r")
+        async with page.expect_response("**/desk/drafts"):
+            await page.keyboard.type("A long and careful")
+        await browsing.forget_session(page.context)
+        await page.keyboard.type(" answer")
+        await page.keyboard.press("Control+Enter")
+        await page.wait_for_url("**/desk/sign-in?next=**")
+        await browsing.fill_in(page, "ana")
+        await page.wait_for_url(f"**/desk/conversations/{talk}")
+        await expect(page.locator("#reply")).to_have_value("A long and careful answer")
+        elsewhere = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        await expect(elsewhere.locator("#reply")).to_have_value("A long and careful answer")
+        await page.locator("#reply").press("Control+Enter")
+        await expect(page.locator(".msg-agent .bubble")).to_have_text("A long and careful answer")
+        await elsewhere.reload()
+        await expect(elsewhere.locator("#reply")).to_have_value("")
+        assert browsing.told(complaints, "401") == []
+    async with office.database.read() as session:
+        assert await session.scalar(select(func.count()).select_from(Outbox)) == 1
+        assert await session.scalar(select(func.count()).select_from(Draft)) == 0
+
+
+async def test_two_agents_see_each_other(office: Office, browser: Browser) -> None:
+    """Who looks and who writes is shown at once and goes with them; an answer that crossed another's asks first."""
+    talk = await office.writes("Tom", "help")
+    await office.waits(talk)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        ana = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        lars = await sign_in(browser, url, "lars", complaints, f"/desk/conversations/{talk}")
+        await expect(ana.locator("#people")).to_have_text("◉ Lars de Wit is looking at this.")
+        await expect(lars.locator("#people")).to_have_text("◉ Ana Prieto is looking at this.")
+        await ana.fill("#reply", "Just a moment")
+        await expect(lars.locator("#people")).to_have_text("✎ Ana Prieto is writing a reply.")
+        await lars.fill("#reply", "I was first")
+        await lars.get_by_role("button", name="Send", exact=True).click()
+        await expect(ana.locator(".state")).to_contain_text("Lars de Wit has it")
+        async with office.database.begin() as session:
+            row = await handoff.current(session, talk)
+            assert row is not None
+            row.agent_id = row.claimed_at = None
+            handoff.signal(session, f"conversation:{talk}")
+        await expect(ana.locator(".state")).to_contain_text("Waiting for a person")
+        await ana.get_by_role("button", name="Send", exact=True).click()
+        await expect(ana.get_by_role("alert")).to_contain_text("Lars de Wit has answered meanwhile.")
+        await expect(ana.locator("#reply")).to_have_value("Just a moment")
+        await expect(ana.locator(".msg-agent")).to_have_count(1)
+        await ana.get_by_role("button", name="Send", exact=True).click()
+        await expect(ana.locator(".msg-agent .bubble").last).to_have_text("Just a moment")
+        await lars.goto(f"{url}/desk")
+        await expect(ana.locator("#people")).to_be_empty()
+        assert complaints == []
+
+
+async def test_files_are_attached_previewed_and_enlarged(office: Office, browser: Browser) -> None:
+    """A chosen file is named, can be removed, and once sent its picture opens in a dialog."""
+    voice = office.attachment("voice.ogg", "audio/ogg", b"OggS\x00\x02" + b"\x00" * 64, "voice")
+    talk = await office.writes("Tom", "listen", files=(voice,))
+    await office.waits(talk)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        await expect(page.locator("audio")).to_have_attribute("aria-label", "Sound: voice.ogg")
+        picture = {"name": "shoe.png", "mimeType": "image/png", "buffer": PIXEL}
+        await page.set_input_files("#attach", picture)
+        await expect(page.locator("#attached")).to_contain_text("shoe.png")
+        await page.get_by_role("button", name="Remove the file").click()
+        await expect(page.locator("#attached")).to_be_hidden()
+        large = {"name": "big.bin", "mimeType": "application/octet-stream", "buffer": b"x" * (10 * 1024 * 1024 + 1)}
+        await page.set_input_files("#attach", large)
+        await expect(page.locator("#net")).to_contain_text("at most 10 MB")
+        await page.set_input_files("#attach", picture)
+        await page.fill("#reply", "This one?")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".msg-agent .picture img")).to_be_visible()
+        await expect(page.locator("#attached")).to_be_hidden()
+        await page.locator(".msg-agent .picture").click()
+        shown = page.get_by_role("dialog", name="Picture")
+        await expect(shown.get_by_role("img")).to_have_attribute("alt", "Picture: shoe.png")
+        await page.keyboard.press("Escape")
+        await expect(shown).to_be_hidden()
+        assert complaints == []
+
+
+async def test_the_browser_tells_of_news_only_when_asked_to(office: Office, browser: Browser) -> None:
+    """Off at first; once on, a page out of sight tells of a customer who waits, and of none of their words."""
+    mine = await office.writes("Eva Stone", "hello")
+    await office.waits(mine)
+    await office.claims(mine, "ana")
+    complaints: list[str] = []
+    watching = """
+        window.told = [];
+        window.Notification = class {
+          static permission = "granted";
+          static requestPermission() { return Promise.resolve("granted"); }
+          constructor(title, options) { window.told.push(title + " / " + options.body); }
+        };
+        Object.defineProperty(document, "hidden", { get: () => window.away === true });
+    """
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints)
+        await page.context.add_init_script(watching)
+        await page.goto(f"{url}/desk/tickets")
+        away = "window.away = true; localStorage.setItem('desk-looked', '0')"
+        await page.evaluate(away)
+        await office.writes("Eva Stone", "words of hers")
+        await page.wait_for_timeout(400)
+        assert await page.evaluate("window.told") == []
+        await page.locator("details.menu summary").last.click()
+        await page.get_by_role("button", name="Browser notifications").click()
+        await expect(page.get_by_role("button", name="Browser notifications")).to_have_attribute("aria-pressed", "true")
+        await page.reload()
+        await page.evaluate(away)
+        await expect(page.locator("#bell")).to_be_visible()
+        await office.writes("Eva Stone", "more words of hers")
+
+        async def told(count: int) -> None:
+            async with asyncio.timeout(10):
+                while await page.evaluate("window.told.length") < count:
+                    await asyncio.sleep(0.05)
+
+        await told(1)
+        waiting = await office.writes("Max", "me too")
+        await office.waits(waiting)
+        await told(2)
+        assert await page.evaluate("window.told") == [
+            "A customer has written to you / Open the desk to read it.",
+            "A customer is waiting / Open the desk to read it.",
+        ]
+        await page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        async with page.expect_response("**/desk/alerts/news?**"):
+            await office.writes("Eva Stone", "seen as it comes")
+        await page.wait_for_timeout(100)
+        assert await page.evaluate("window.told.length") == 2
+        assert complaints == []
+
+
+async def test_the_bell_rings_live_and_fits_a_phone(office: Office, browser: Browser) -> None:
+    """An alert is counted as it comes; its list is in view on a phone, and its link leads there and marks it seen."""
+    complaints: list[str] = []
+    await office.complains(await office.writes("Tom", "broken"), "broken")
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints, viewport={"width": 360, "height": 740})
+        await expect(page.locator("#bell .count")).to_have_count(0)
+        async with office.database.begin() as session:
+            await alerts.tell(session, [office.people["ana"].id], "alert.plain", {}, "/desk/tickets/1")
+        await expect(page.locator("#bell .count")).to_have_text("1")
+        await page.locator("#bell summary").click()
+        link = page.get_by_role("link", name="Something here needs your attention.")
+        await expect(link).to_be_in_viewport(ratio=1)
+        await link.click()
+        await page.wait_for_url("**/desk/tickets/1")
+        await expect(page.locator("#bell .count")).to_have_count(0)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert complaints == []

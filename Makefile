@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint lock bench clean rasa-env rasa-train rasa-serve rasa-lock
+.PHONY: demo test lint lock bench vendor clean rasa-env rasa-train rasa-serve rasa-lock
 
 # `make demo RECOGNIZER=rasa`: the same desk on a Rasa server, which is trained, started and ended with it.
 ifeq ($(RECOGNIZER),rasa)
@@ -47,6 +47,18 @@ bench: $(VENV)/dev.done  ## speed and memory, printed as in docs/benchmarks.md
 	$(BIN)/python -m bench.nlu
 	$(BIN)/python -m bench.engine
 	$(BIN)/python -m bench.channels
+	$(BIN)/python -m bench.desk
+
+ECHARTS ?= 6.1.0
+STATIC := bot/desk/static/vendor
+
+vendor:  ## take the chart library from its npm package, unchanged: `make vendor ECHARTS=6.1.0`
+	set -e; dir=$$(mktemp -d); npm pack --silent --pack-destination $$dir echarts@$(ECHARTS) >/dev/null; \
+	tar -xzf $$dir/echarts-$(ECHARTS).tgz -C $$dir; \
+	cp $$dir/package/dist/echarts.common.min.js $(STATIC)/echarts-common-$(ECHARTS).min.js; \
+	cat $$dir/package/LICENSE $$dir/package/licenses/LICENSE-d3 > $(STATIC)/echarts-$(ECHARTS).LICENSE.txt; \
+	cp $$dir/package/NOTICE $(STATIC)/echarts-$(ECHARTS).NOTICE.txt; \
+	rm -rf $$dir
 
 clean:
 	rm -rf $(VENV) .rasa .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -6,11 +6,11 @@ and answers with text keys. It never sends, and never formats.
 
 from __future__ import annotations
 
-from actions import complaints, language, orders, people, privacy, questions, requests, smalltalk, surveys
+from actions import complaints, language, orders, people, privacy, questions, requests, smalltalk, surveys, transcript
 from actions.registry import collect
 from bot.engine import Actions
 
 
 def load_actions() -> Actions:
     """All actions of this package."""
-    return collect(complaints, language, orders, people, privacy, questions, requests, smalltalk, surveys)
+    return collect(complaints, language, orders, people, privacy, questions, requests, smalltalk, surveys, transcript)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
+from actions.people import to_person
 from actions.registry import action, prompt
-from bot.contracts import Button, Reply, TextKey
+from bot import handovers
+from bot.contracts import Button, Moment, Reply, TextKey
 from bot.engine import Context
-from bot.services import ticket_life, tickets
+from bot.services import assignment, clocks, customers, ticket_life, tickets, transcripts
 from bot.services.ticket_life import Change
 from bot.state import Outcome
 from bot.storage.models import Severity, Ticket, TicketStatus, TicketType
@@ -49,11 +52,45 @@ async def _open(context: Context, kind: TicketType) -> Outcome:
         description=context.slots.get("description", ""),
         language=context.language,
         rules=context.settings.tickets.severity_rules,
+        products=tuple(filter(None, (context.slots.get("product", ""),))),
+        sentiment=_sentiment(context),
     )
+    await clocks.begin(context.session, ticket, context.settings)
+    await assignment.give_ticket(context.session, ticket, context.conversation, context.settings)
     # What was understood is said, so that the customer can put it right with one press.
     wrong = _ticket_button("utter_ticket_wrong_type", ticket, CORRECT) if kind is not TicketType.BILLING else None
     buttons = (wrong,) if wrong else ()
-    return Outcome((Reply("utter_ticket_opened", {"ticket": ticket.number}, buttons),))
+    opened = Reply("utter_ticket_opened", {"ticket": ticket.number}, buttons)
+    return await _or_person(context, ticket, (opened, *await _promise(context, ticket)), raised=True)
+
+
+def _sentiment(context: Context) -> float | None:
+    """How the story sounds, or the message that it ends with where that sounds worse."""
+    story = context.sounds(context.slots.get("description", ""))
+    return min((value for value in (story, context.sentiment) if value is not None), default=None)
+
+
+async def _or_person(context: Context, ticket: Ticket, replies: tuple[Reply, ...], *, raised: bool) -> Outcome:
+    """What is said of a complaint; and where it calls for a person, the hand-over as well."""
+    settings, triggers = context.settings, context.triggers
+    reason = handovers.after_ticket(ticket, settings, triggers, raised=raised)
+    if not reason:
+        return Outcome(replies)
+    return await to_person(context, reason, before=replies, ticket=ticket)
+
+
+async def _promises(context: Context, found: Sequence[Ticket]) -> dict[int, Moment]:
+    """Until when the customer has been promised to hear of tickets, by their own clock."""
+    known = await clocks.clocks_of(context.session, [ticket.id for ticket in found])
+    dates = {ticket: clocks.promised(rows, context.settings) for ticket, rows in known.items()}
+    zone = await customers.zone_of(context.session, context.conversation, context.settings.shop)
+    return {ticket: Moment(due, zone) for ticket, due in dates.items() if due is not None}
+
+
+async def _promise(context: Context, ticket: Ticket) -> tuple[Reply, ...]:
+    """What is promised about a ticket, if anything is."""
+    promises = await _promises(context, [ticket])
+    return tuple(Reply("utter_ticket_promise", {"due": due}) for due in promises.values())
 
 
 def _ask_about(context: Context, known: Ticket) -> Outcome:
@@ -70,14 +107,19 @@ def _ask_about(context: Context, known: Ticket) -> Outcome:
 async def _added(context: Context, ticket: Ticket, words: str) -> Outcome:
     """Add the customer's words to a ticket; one that waited for the customer is open again."""
     rules = context.settings.tickets.severity_rules
-    await tickets.add(context.session, context.conversation, ticket, words, rules=rules, said=_said_severity(context))
+    session, settings, said = context.session, context.settings, _said_severity(context)
     replies = [Reply("utter_ticket_added", {"ticket": ticket.number})]
-    if ticket.status is TicketStatus.PENDING_CUSTOMER:
-        opened = Change(TicketStatus.OPEN)
-        await ticket_life.set_status(context.session, ticket, opened, tickets.CUSTOMER, context.settings.tickets)
+    waited = ticket.status is TicketStatus.PENDING_CUSTOMER
+    async with clocks.following(session, ticket, settings):
+        before, feeling = ticket.severity, _sentiment(context)
+        await tickets.add(session, context.conversation, ticket, words, rules=rules, said=said, sentiment=feeling)
+        if waited:
+            opened = Change(TicketStatus.OPEN)
+            await ticket_life.set_status(session, ticket, opened, tickets.CUSTOMER, settings.tickets)
+    if waited:
         line = TextKey("utter_ticket_status_open")
         replies.append(Reply("utter_ticket_changed", {"ticket": ticket.number, "status": line}))
-    return Outcome(tuple(replies))
+    return await _or_person(context, ticket, tuple(replies), raised=ticket.severity is not before)
 
 
 @action("open_complaint", optional=("order_number", "description", "photo"))
@@ -116,6 +158,8 @@ async def ticket_status(context: Context) -> Outcome:
     """
     given = context.slots.get("ticket_number", "")
     number, hash_sign, purpose = given.partition("#")
+    if given == transcripts.ASKED:
+        return Outcome(start=("send_transcript", {}))
     if given:
         ticket = await tickets.find_visible(context.session, context.conversation, number)
         if ticket is None:
@@ -130,7 +174,12 @@ async def ticket_status(context: Context) -> Outcome:
     if not found:
         return Outcome((Reply("utter_tickets_none"),))
     zone = ZoneInfo(context.settings.shop.timezone)
-    lines = [ticket_line(ticket, zone) for ticket in found]
+    promises = await _promises(context, found)
+    lines: list[TextKey] = []
+    for ticket in found:
+        lines.append(ticket_line(ticket, zone))
+        if ticket.id in promises:
+            lines.append(TextKey("utter_ticket_promise", {"due": promises[ticket.id]}))
     key = "utter_ticket_not_solved" if len(found) == 1 else "utter_ticket_not_solved_which"
     buttons = tuple(
         _ticket_button(key, ticket, REOPEN)
@@ -154,14 +203,17 @@ async def correct_ticket(context: Context) -> Outcome:
     if ticket is None or said not in set(TicketType):
         return Outcome((Reply("utter_tickets_none"),))
     kind = TicketType(said)
-    await ticket_life.classify(context.session, ticket, tickets.CUSTOMER, kind, ticket.severity)
     rules, words = context.settings.tickets.severity_rules, context.slots.get("description", "")
-    await tickets.raise_severity(context.session, ticket, rules, f"{ticket.description}\n{words}")
-    if words:
-        # It was said in words and not by a button: whatever they tell is kept.
-        await tickets.add(context.session, context.conversation, ticket, words)
+    before = ticket.severity
+    async with clocks.following(context.session, ticket, context.settings):
+        await ticket_life.classify(context.session, ticket, tickets.CUSTOMER, kind, ticket.severity)
+        await tickets.raise_severity(context.session, ticket, rules, f"{ticket.description}\n{words}")
+        if words:
+            # It was said in words and not by a button: whatever they tell is kept.
+            await tickets.add(context.session, context.conversation, ticket, words)
     told = TextKey(f"utter_type_{kind.value}")
-    return Outcome((Reply("utter_ticket_type_changed", {"ticket": ticket.number, "type": told}),))
+    changed = Reply("utter_ticket_type_changed", {"ticket": ticket.number, "type": told})
+    return await _or_person(context, ticket, (changed,), raised=ticket.severity is not before)
 
 
 def _begin_reopening(context: Context, ticket: Ticket) -> Outcome:
@@ -189,10 +241,14 @@ async def reopen_ticket(context: Context) -> Outcome:
         return await _added(context, ticket, words)
     if not ticket_life.can_reopen(ticket, settings):
         return _new_instead(ticket, {"description": words})
-    opened = Change(TicketStatus.OPEN)
-    await ticket_life.set_status(context.session, ticket, opened, tickets.CUSTOMER, settings)
-    said = _said_severity(context)
-    await tickets.add(
-        context.session, context.conversation, ticket, words, rules=settings.severity_rules, said=said, kind="reopened"
-    )
-    return Outcome((Reply("utter_ticket_reopened", {"ticket": ticket.number}),))
+    session, opened, said = context.session, Change(TicketStatus.OPEN), _said_severity(context)
+    rules = settings.severity_rules
+    async with clocks.following(session, ticket, context.settings):
+        await ticket_life.set_status(session, ticket, opened, tickets.CUSTOMER, settings)
+        before, feeling = ticket.severity, _sentiment(context)
+        await tickets.add(
+            session, context.conversation, ticket, words, rules=rules, said=said, kind="reopened", sentiment=feeling
+        )
+    reply = Reply("utter_ticket_reopened", {"ticket": ticket.number})
+    replies = (reply, *await _promise(context, ticket))
+    return await _or_person(context, ticket, replies, raised=ticket.severity is not before)

@@ -67,6 +67,12 @@ class Server:
         assert self.process is not None
         return psutil.Process(self.process.pid).memory_info().rss / 1e6
 
+    def busy(self) -> float:
+        """Seconds of processor time used so far."""
+        assert self.process is not None
+        used = psutil.Process(self.process.pid).cpu_times()
+        return float(used.user + used.system)
+
     def stop(self) -> None:
         """End it."""
         assert self.process is not None

@@ -5,17 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress
 
+from bot.api_commands import api, token
 from bot.commandline import Commands, data_dir_option, format_option, print_rows, run
 from bot.config import Config, load_config
 from bot.nlu_commands import nlu
+from bot.report_command import figures_group, report
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from bot.storage.models import User
 
 
 def set_up_logging(config: Config, verbose: bool) -> None:
@@ -71,7 +78,7 @@ def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: boo
     from bot import demo as demonstration
     from bot.serve import serve
 
-    config = load_config(data_dir=data_dir or _demo_dir())
+    config = demonstration.suited(load_config(data_dir=data_dir or _demo_dir()))
     set_up_logging(config, verbose)
     logging.getLogger().setLevel(logging.DEBUG if verbose else logging.WARNING)
     serve(config, host="127.0.0.1", port=port, browser=not no_browser, prepare=demonstration.prepare)
@@ -208,6 +215,10 @@ def import_command(file: Path, mapping: str, data_dir: Path | None, layout: str)
 
 
 cli.add_command(nlu)
+cli.add_command(token)
+cli.add_command(api)
+cli.add_command(report)
+cli.add_command(figures_group)
 
 
 @cli.command()
@@ -311,6 +322,71 @@ def add_user(username: str, name: str, role: str, language: str, password_stdin:
     click.echo(f"{username} can sign in as {role}.")
 
 
+@user.command("set")
+@click.argument("username")
+@click.option("--speaks", default=None, help='Languages they answer in, such as "en,es". Empty: those of their teams.')
+@click.option("--capacity", type=click.IntRange(0, 1000), default=None, help="Conversations they have at a time.")
+@click.option("--team-capacity", is_flag=True, help="As many conversations as their team's `capacity` says.")
+@data_dir_option
+def set_user(
+    username: str, speaks: str | None, capacity: int | None, team_capacity: bool, data_dir: Path | None
+) -> None:
+    """Change what someone is given to do."""
+    from bot.services import users
+
+    if speaks is None and capacity is None and not team_capacity:
+        raise click.UsageError("Give --speaks, --capacity or --team-capacity.")
+    config = load_config(data_dir=data_dir)
+    languages = [code.strip() for code in (speaks or "").split(",") if code.strip()]
+    if unknown := [code for code in languages if code not in config.settings.languages]:
+        raise click.UsageError(f"{', '.join(unknown)}: not among `languages` in config.yml.")
+
+    async def change(session: AsyncSession, found: User) -> None:
+        await users.set_work(
+            session,
+            found,
+            speaks=languages if speaks is not None else found.speaks,
+            capacity=None if team_capacity else capacity if capacity is not None else found.capacity,
+        )
+
+    _change_user(config, username, change)
+    click.echo(f"{username} is changed.")
+
+
+def _absence(name: str, away: bool, words: str, help_text: str) -> None:
+    @user.command(name, help=help_text)
+    @click.argument("username")
+    @data_dir_option
+    def command(username: str, data_dir: Path | None) -> None:
+        from bot.services import assignment
+
+        async def change(session: AsyncSession, found: User) -> None:
+            await assignment.set_away(session, found, away)
+
+        _change_user(load_config(data_dir=data_dir), username, change)
+        click.echo(f"{username} is {words}.")
+
+
+_absence("away", True, "away", "Give what someone has to others, and nothing new to them, until they are back.")
+_absence("back", False, "back", "Have someone given hand-overs and tickets again.")
+
+
+def _change_user(config: Config, username: str, change: Callable[[AsyncSession, User], Awaitable[None]]) -> None:
+    """Change a user in one transaction; ends with a message where there is none of this name."""
+    from bot.services import users
+    from bot.storage import Database
+
+    async def work() -> None:
+        database = Database(config.database_url)
+        try:
+            async with database.begin() as session:
+                await change(session, await users.find(session, username))
+        finally:
+            await database.close()
+
+    run(work())
+
+
 def _queue_group(name: str, help_text: str, list_rows: str, retry_rows: str, module: str) -> None:
     """The commands ``list`` and ``retry`` of a queue's dead letters."""
 
@@ -357,6 +433,13 @@ _queue_group(
     "dead_events",
     "retry_events",
     "bot.worker",
+)
+_queue_group(
+    "webhooks",
+    "Events that a webhook could not be told of (dead letters).",
+    "dead_deliveries",
+    "retry_deliveries",
+    "bot.webhooks",
 )
 
 

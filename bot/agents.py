@@ -6,20 +6,52 @@ queued in the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot import handovers, translation
 from bot.config import HandoffSettings, Settings, SurveySettings, TicketSettings
-from bot.contracts import Author, Inbound, Owner, Reply, RoomAction, TextKey
+from bot.contracts import Author, Button, Inbound, Media, Owner, Reply, RoomAction, TextKey
 from bot.outbox import Voice
-from bot.services import handoff, rooms, surveys, ticket_life, tickets, users
+from bot.services import (
+    assignment,
+    clocks,
+    files,
+    handoff,
+    rooms,
+    surveys,
+    teams,
+    ticket_life,
+    tickets,
+    transcripts,
+    translations,
+    users,
+)
 from bot.services.handoff import HandoffError
 from bot.services.ticket_life import Change
 from bot.services.tickets import TicketError
 from bot.state import State
-from bot.storage.models import Conversation, Severity, Ticket, TicketStatus, TicketType, User
+from bot.storage.models import Conversation, Role, Severity, Ticket, TicketStatus, TicketType, User
+from bot.translation import ForReply
 
 MAX_REPLY = 10_000
+# Offered with the last words of a hand-over.
+TRANSCRIPT = Button(TextKey("utter_transcript_button"), f'/ticket_status{{"ticket_number": "{transcripts.ASKED}"}}')
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a ticket is to be opened for. No ``severity``: what its type and the rules make of it."""
+
+    kind: TicketType
+    description: str
+    severity: Severity | None = None
+    order_number: str = ""
+    language: str = ""
 
 
 async def _locked(session: AsyncSession, conversation_id: int) -> Conversation:
@@ -44,20 +76,17 @@ async def claim(session: AsyncSession, conversation_id: int, agent: User) -> Non
 async def take_over(session: AsyncSession, conversation_id: int, agent: User, settings: HandoffSettings) -> None:
     """Step into a conversation that the bot has, without the customer having asked."""
     conversation = await _locked(session, conversation_id)
+    began = await handoff.current(session, conversation_id)
+    row = began or await handoff.begin(session, conversation, "agent", settings)
+    if began is None:
+        await handovers.summarise(session, conversation, row, State.from_json(conversation.state))
     # What the bot was asking is the agent's now: a later "ok" must not answer it.
     conversation.state = {}
-    await handoff.begin(session, conversation, "agent", settings)
     await handoff.claim(session, conversation, agent)
 
 
-async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent: User, text: str) -> int:
-    """Send the customer an agent's words; claims the conversation if nobody has. The outbox id.
-
-    Raises:
-        HandoffError: empty or too long, the bot has the conversation, another agent has it, or the
-            customer has blocked the bot.
-    """
-    text = text.strip()
+async def _answerable(session: AsyncSession, conversation_id: int, agent: User, text: str) -> Conversation:
+    """The conversation, locked and now this agent's. Raises as :func:`reply`."""
     if not text:
         raise HandoffError("empty")
     if len(text) > MAX_REPLY:
@@ -66,8 +95,78 @@ async def reply(session: AsyncSession, voice: Voice, conversation_id: int, agent
     if conversation.unreachable_at is not None:
         raise HandoffError("unreachable")
     await handoff.claim(session, conversation, agent)
-    sent = await voice.say(session, conversation, Reply(text=text), author=Author.AGENT, agent_id=agent.id)
+    return conversation
+
+
+async def reply(
+    session: AsyncSession,
+    voice: Voice,
+    conversation_id: int,
+    agent: User,
+    text: str,
+    media: Sequence[Media] = (),
+    *,
+    settings: Settings,
+    original: str = "",
+    original_language: str = "",
+    engine: str = "",
+) -> int:
+    """Send the customer an agent's words, and files; claims the conversation if nobody has. The outbox id.
+
+    Files without words go under their names. They are kept with the message, as a customer's files are.
+    Of a translation, ``original`` is what the agent wrote, in ``original_language``, and ``engine`` what
+    translated it (see :func:`bot.translation.for_reply`); it is kept with the message as well.
+
+    Raises:
+        HandoffError: empty or too long, the bot has the conversation, another agent has it, or the
+            customer has blocked the bot.
+    """
+    text = text.strip() or ", ".join(item.name for item in media)
+    conversation = await _answerable(session, conversation_id, agent, text)
+    said = Reply(text=text, media=tuple(media))
+    sent = await voice.say(session, conversation, said, author=Author.AGENT, agent_id=agent.id)
+    if media:
+        await files.keep(session, conversation.id, sent[0], media)
+    if original:
+        await translations.keep_original(session, sent[0], original, original_language, engine)
+    await clocks.answered(session, conversation, settings)
     return sent[0]
+
+
+async def pass_on(
+    session: AsyncSession,
+    voice: Voice,
+    conversation_id: int,
+    agent: User,
+    settings: Settings,
+    *,
+    team: str = "",
+    to: User | None = None,
+) -> None:
+    """Hand a conversation that waits, or that this agent has, to another team or a colleague.
+
+    It is in the queue again until it is claimed, and whoever is asked is alerted. A customer who was
+    already talking with somebody is told, once. Managers may pass on what others have.
+
+    Raises:
+        HandoffError: ``nobody`` without a team or colleague who could take it, ``not_waiting`` if the bot
+            has the conversation, ``taken`` if another agent has it.
+    """
+    wanted = teams.named(settings, team) if team else None
+    if (team and wanted is None) or (wanted is None and to is None):
+        raise HandoffError("nobody")
+    if to is not None and (not to.active or to.away_since is not None or to.id == agent.id):
+        raise HandoffError("nobody")
+    conversation = await _locked(session, conversation_id)
+    row = await handoff.current(session, conversation_id)
+    if row is None:
+        raise HandoffError("not_waiting")
+    if row.agent_id not in (None, agent.id) and agent.role is Role.AGENT:
+        raise HandoffError("taken")
+    talking = row.agent_id is not None
+    await assignment.hand_on(session, row, conversation, settings, by=agent, team=wanted, to=to)
+    if talking:
+        await voice.say(session, conversation, Reply("utter_handoff_returned"))
 
 
 async def back_to_bot(session: AsyncSession, voice: Voice, conversation_id: int, agent: User) -> None:
@@ -93,22 +192,109 @@ async def resolve(
     conversation = await _locked(session, conversation_id)
     ended = await handoff.claim(session, conversation, agent)
     await handoff.end(session, conversation, "resolved")
-    await voice.say(session, conversation, Reply("utter_handoff_resolved"))
-    await surveys.schedule(session, conversation, settings, handoff_id=ended.id, agent_id=agent.id)
+    await voice.say(session, conversation, Reply("utter_handoff_resolved", buttons=(TRANSCRIPT,)))
+    await surveys.plan(session, conversation, settings, "conversation_closed", handoff_id=ended.id, agent_id=agent.id)
+
+
+async def send_transcript(
+    session: AsyncSession, voice: Voice, files_dir: Path, conversation_id: int, agent: User
+) -> int:
+    """Send the customer what was said in this conversation, as a file. The outbox id.
+
+    Args:
+        session: the transaction.
+        voice: words and outbox.
+        files_dir: where the file is written.
+        conversation_id: which conversation; it goes there and nowhere else.
+        agent: who sends it.
+
+    Raises:
+        HandoffError: there is no such conversation, another agent has it, or the customer has blocked the bot.
+    """
+    conversation = await _locked(session, conversation_id)
+    if conversation.agent_id not in (None, agent.id):
+        raise HandoffError("taken")
+    if conversation.unreachable_at is not None:
+        raise HandoffError("unreachable")
+    language = voice.language(conversation)
+    media = await transcripts.write(session, voice.texts, files_dir, conversation, language)
+    sent = await voice.say(session, conversation, Reply("utter_transcript", media=(media,)), agent_id=agent.id)
+    return sent[0]
+
+
+async def _postponed(
+    session: AsyncSession,
+    voice: Voice,
+    conversation: Conversation,
+    event: Inbound,
+    settings: Settings,
+    agent: User,
+    inbox_id: int,
+) -> bool:
+    """Whether what an agent asked for in a room must wait: for its own translation, or for a reply before it.
+
+    Raises:
+        HandoffError: it is a reply that could not be sent either way.
+    """
+    if not translations.is_on(settings) or event.payload == RoomAction.CLAIM:
+        return False
+    needed = False
+    if event.payload == RoomAction.REPLY:
+        await _answerable(session, conversation.id, agent, event.text.strip())
+        understood = translations.understands(agent, voice.language(conversation), settings)
+        needed = not understood and not event.text.lstrip().startswith(translation.AS_WRITTEN)
+    if not needed and not await translations.waits(session, conversation.id):
+        return False
+    await translations.queue(session, conversation.id, inbox_id, agent)
+    return True
 
 
 async def act(
-    session: AsyncSession, voice: Voice, conversation: Conversation, event: Inbound, settings: Settings
+    session: AsyncSession,
+    voice: Voice,
+    conversation: Conversation,
+    event: Inbound,
+    settings: Settings,
+    *,
+    inbox_id: int = 0,
+    ready: ForReply | None = None,
 ) -> None:
-    """Do what an agent asked for in a room; where it cannot be done, the room says why, to that agent."""
+    """Do what an agent asked for in a room; where it cannot be done, the room says why, to that agent.
+
+    A reply that must be translated first is not sent here but by a timer, and so is all that comes after it.
+
+    Args:
+        session: the transaction.
+        voice: words and outbox.
+        conversation: the room's, locked.
+        event: what the agent did.
+        settings: all settings.
+        inbox_id: the event's row.
+        ready: the words for the customer, where that timer asks; None to find out whether they must wait.
+    """
     address, where = event.address, conversation.id
     agent = await users.of_identity(session, address.channel, address.user, event.name)
     try:
         if not agent.active:
             raise HandoffError("not_allowed")
+        if ready is None and await _postponed(session, voice, conversation, event, settings, agent, inbox_id):
+            return
         if event.payload == RoomAction.REPLY:
             # The one variable of a ready-made reply that was not known before.
-            await reply(session, voice, where, agent, event.text.replace("{agent}", agent.name))
+            said = ready or ForReply(event.text.replace("{agent}", agent.name))
+            if ready is None and translations.is_on(settings):
+                said = replace(said, text=translation.as_written(said.text))
+            await reply(
+                session,
+                voice,
+                where,
+                agent,
+                said.text,
+                settings=settings,
+                original=said.original,
+                original_language=said.original_language,
+                engine=said.engine,
+            )
         elif event.payload == RoomAction.RESOLVE:
             await resolve(session, voice, where, agent, settings.surveys)
         elif event.payload == RoomAction.BACK:
@@ -130,6 +316,45 @@ async def _ticket(session: AsyncSession, ticket_id: int) -> tuple[Ticket, Conver
         raise TicketError("unknown")
     conversation = await _locked(session, where)
     return await session.get_one(Ticket, ticket_id, with_for_update=True, populate_existing=True), conversation
+
+
+async def hold_tickets(session: AsyncSession, ticket_ids: Sequence[int]) -> list[Ticket]:
+    """Tickets, locked until the transaction ends, so that what is decided by their state holds.
+
+    Raises:
+        TicketError: one of them does not exist.
+    """
+    wanted = sorted(set(ticket_ids))
+    where = select(Ticket.conversation_id).where(Ticket.id.in_(wanted)).distinct()
+    # As merge_ticket does it: always in the same order.
+    for conversation_id in sorted(await session.scalars(where)):
+        await _locked(session, conversation_id)
+    return [(await _ticket(session, ticket_id))[0] for ticket_id in wanted]
+
+
+async def open_ticket(
+    session: AsyncSession, where: Conversation, complaint: Complaint, agent: User, settings: Settings
+) -> Ticket:
+    """Open a ticket in a conversation for something that its customer told elsewhere; the customer hears nothing.
+
+    A customer who is linked to the conversation counts as known, verified just now or not.
+    """
+    conversation = await _locked(session, where.id)
+    ticket = await tickets.open_ticket(
+        session,
+        conversation,
+        kind=complaint.kind,
+        severity=complaint.severity,
+        order_number=complaint.order_number,
+        description=complaint.description,
+        language=complaint.language or conversation.language,
+        rules=settings.tickets.severity_rules,
+        vouched=conversation.customer_id,
+        actor=agent.username,
+    )
+    await clocks.begin(session, ticket, settings)
+    await assignment.give_ticket(session, ticket, conversation, settings)
+    return ticket
 
 
 async def _tell(session: AsyncSession, voice: Voice, conversation: Conversation, reply: Reply) -> None:
@@ -157,9 +382,11 @@ async def set_ticket_status(
     ticket, conversation = await _ticket(session, ticket_id)
     if not await ticket_life.set_status(session, ticket, change, agent.username, settings.tickets):
         return ticket
+    await clocks.follow(session, ticket, settings, answered=conversation.unreachable_at is None)
     await _tell(session, voice, conversation, status_notice(ticket))
-    if ticket.status is TicketStatus.RESOLVED and conversation.owner is Owner.BOT:
-        await surveys.schedule(session, conversation, settings.surveys, ticket=ticket, agent_id=agent.id)
+    if ticket.status is TicketStatus.RESOLVED:
+        # While a person has the conversation it waits.
+        await surveys.plan(session, conversation, settings.surveys, "ticket_resolved", ticket=ticket, agent_id=agent.id)
     return ticket
 
 
@@ -186,15 +413,45 @@ async def note_ticket(session: AsyncSession, ticket_id: int, words: str, agent: 
 
 
 async def classify_ticket(
-    session: AsyncSession, ticket_id: int, kind: TicketType, severity: Severity, agent: User, reason: str = ""
+    session: AsyncSession,
+    ticket_id: int,
+    kind: TicketType,
+    severity: Severity,
+    agent: User,
+    reason: str = "",
+    *,
+    settings: Settings,
 ) -> None:
     """Correct type and severity. Raises :class:`TicketError` as :func:`bot.services.ticket_life.classify`."""
     ticket, _ = await _ticket(session, ticket_id)
-    await ticket_life.classify(session, ticket, agent.username, kind, severity, reason.strip())
+    async with clocks.following(session, ticket, settings):
+        await ticket_life.classify(session, ticket, agent.username, kind, severity, reason.strip())
+
+
+async def assign_ticket(session: AsyncSession, ticket_id: int, *, team: str, agent: User | None, by: User) -> bool:
+    """Give a ticket to a team (``""``: none) and an agent, or to nobody; whether that changed anything.
+
+    Raises:
+        TicketError: ``unknown``, ``merged``, or ``agent`` for one who does not work here any more.
+    """
+    ticket, _ = await _ticket(session, ticket_id)
+    if ticket.merged_into_id is not None:
+        raise TicketError("merged")
+    if agent is not None and not agent.active:
+        raise TicketError("agent")
+    return await assignment.set_ticket(session, ticket, team, agent, by.username)
+
+
+async def release_ticket(session: AsyncSession, ticket_id: int, user_id: int, settings: Settings) -> None:
+    """Give the ticket of somebody who is away to another member of its team, or to nobody."""
+    ticket, conversation = await _ticket(session, ticket_id)
+    user = await session.get_one(User, user_id, populate_existing=True)
+    if user.away_since is not None and ticket.agent_id == user_id and ticket.status in tickets.ACTIVE:
+        await assignment.give_ticket(session, ticket, conversation, settings, besides={user_id})
 
 
 async def merge_ticket(
-    session: AsyncSession, voice: Voice, ticket_id: int, number: str, agent: User, settings: TicketSettings
+    session: AsyncSession, voice: Voice, ticket_id: int, number: str, agent: User, settings: Settings
 ) -> Ticket:
     """Merge a ticket into the one with this number, which is returned; the customer is told once.
 
@@ -214,7 +471,9 @@ async def merge_ticket(
         await _locked(session, conversation_id)
     locked = {item: (await _ticket(session, item))[0] for item in sorted(found)}
     source, target = locked[ticket_id], locked[wanted]
-    await ticket_life.merge(session, source, target, agent.username, settings)
+    async with clocks.following(session, target, settings):
+        await ticket_life.merge(session, source, target, agent.username, settings.tickets)
+    await clocks.follow(session, source, settings)
     conversation = await session.get_one(Conversation, source.conversation_id)
     told = Reply("utter_ticket_merged", {"ticket": source.number, "other": target.number})
     await _tell(session, voice, conversation, told)

@@ -18,11 +18,14 @@ import connectors as channels
 from actions import load_actions
 from actions.knowledge import load_knowledge
 from actions.overview import overview
-from bot import jobs
+from bot import jobs, questionnaire, translation
+from bot.announcer import Announcer
+from bot.api import api_routes
 from bot.canned import load_canned
 from bot.config import Config
-from bot.contracts import Connector, LinguadeskError, Recognizer
+from bot.contracts import Connector, LinguadeskError, Recognizer, Translator
 from bot.desk import desk_routes
+from bot.digest import Postman
 from bot.dispatch import Dispatcher
 from bot.domain import Domain, load_domain
 from bot.engine import Engine
@@ -33,10 +36,13 @@ from bot.rooms import RoomKeeper, Rooms, spaces_of
 from bot.services.orders import DatabaseOrders
 from bot.storage import Database, StorageError
 from bot.storage.database import described
+from bot.storage.indexing import Indexer
 from bot.storage.migrate import require_current
+from bot.surveyform import survey_routes
 from bot.texts import Texts
+from bot.webhooks import WebhookSender, hooks_of
 from bot.worker import InboxWorker, TimerWorker, run_all
-from nlu import recognizers
+from nlu import recognizers, sentiment
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +66,8 @@ class App:
     recognizer: Recognizer
     connectors: dict[str, Connector]
     web: Starlette
+    # None where translation is off.
+    translator: Translator | None = None
     ready: bool = False
     # Whether closing also ends the recogniser: one that was handed in may serve others as well.
     owns_recognizer: bool = False
@@ -80,15 +88,25 @@ class App:
         delivery = self.config.settings.delivery
         running = []
         if work:
-            handlers = jobs.handlers(jobs.Workshop(self.database, self.voice, self.connectors, self.config))
+            await jobs.begin(self.database, self.config.settings)
+            shop = jobs.Workshop(
+                self.database, self.voice, self.connectors, self.config, self.translator, self.recognizer
+            )
+            running += [TimerWorker(self.database, lane, delivery).run() for lane in jobs.lanes(jobs.handlers(shop))]
+            if self.translator is not None:
+                running.append(jobs.TranslationPlanner(self.database, self.config.settings).run())
             running += [
                 InboxWorker(self.database, self.engine, delivery).run(),
-                TimerWorker(self.database, handlers, delivery).run(),
+                Indexer(self.database).run(),
+                WebhookSender(self.database, self.config).run(),
+                Postman(self.database, self.config).run(),
+                jobs.FigureKeeper(self.database, self.config.settings).run(),
             ]
         paces = paces_of(self.connectors)
         running += [
             Dispatcher(self.database, self.connectors, delivery, paces).run(),
             RoomKeeper(self.database, spaces_of(self.connectors), paces, self.config.settings).run(),
+            Announcer(self.database, spaces_of(self.connectors), paces, self.config.settings).run(),
         ]
         workers = asyncio.create_task(run_all(*running))
         workers.add_done_callback(self._workers_ended)
@@ -128,6 +146,8 @@ class App:
     async def close(self) -> None:
         """Close the database, and the recogniser if it was made for this app."""
         await self.database.close()
+        if self.translator is not None:
+            await self.translator.close()
         if self.owns_recognizer:
             await recognizers.close(self.recognizer)
 
@@ -181,12 +201,15 @@ def build(
     """
     settings = config.settings
     domain = load_domain(config.home)
+    questionnaire.require(config, domain)
     texts = Texts(domain, settings.languages, settings.shop)
     voice = Voice(texts)
     actions = load_actions()
     knowledge = load_knowledge(config.home, settings.languages)
     given, recognizer = recognizer, recognizer or recognizer_of(config)
     database = Database(config.database_url)
+    database.emits = tuple(pattern for hook in hooks_of(config) for pattern in hook.patterns)
+    scorer = sentiment.load(settings.languages, config.home).score
     engine = Engine(
         database,
         recognizer,
@@ -197,6 +220,7 @@ def build(
         config.files_dir,
         knowledge,
         lambda session: DatabaseOrders(session, settings.orders),
+        scorer,
     )
     host = channels.Host(
         database=database,
@@ -214,5 +238,8 @@ def build(
         routes += getattr(connector, "routes", list)()
     web = Starlette()
     app = App(config, domain, database, voice, engine, recognizer, connectors, web, owns_recognizer=given is None)
-    web.router.routes.extend([*health_routes(app), *routes, *desk_routes(database, voice, config)])
+    app.translator = translation.create(config)
+    web.router.routes.extend(survey_routes(database, texts, config, scorer))
+    web.router.routes.extend(api_routes(database, voice, config))
+    web.router.routes.extend([*health_routes(app), *routes, *desk_routes(database, voice, config, app.translator)])
     return app

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import agents
-from bot.config import Settings
-from bot.contracts import Author, Inbound, Kind, Reply
+from bot import agents, answers, questionnaire
+from bot.config import SCALES, Settings
+from bot.contracts import Author, Inbound, Kind, Parse, Reply
 from bot.outbox import Voice, post, shut_out
-from bot.services import privacy, rooms
+from bot.services import privacy, rooms, surveys, translations
 from bot.storage import now, signal
 from bot.storage.models import Conversation, Inbox, InboxStatus, Message
 
@@ -26,7 +26,7 @@ async def handle(
 ) -> None:
     """Do what such an event calls for; ``said`` is its row of the transcript, if it comes to one."""
     if event.kind is Kind.AGENT:
-        await agents.act(session, voice, conversation, event, settings)
+        await agents.act(session, voice, conversation, event, settings, inbox_id=said["inbox_id"])
     elif event.kind is Kind.BLOCKED:
         await shut_out(session, conversation)
     elif event.kind is Kind.UNBLOCKED:
@@ -55,9 +55,13 @@ async def _change(session: AsyncSession, conversation: Conversation, event: Inbo
         )
         .order_by(Message.id)
         .limit(1)
+        # The search index is made from it, and whoever does that must not be half-way.
+        .with_for_update(of=Message)
     )
     if message is None or message.text == privacy.ERASED:
         return
+    if event.kind is Kind.DELETION or message.text != event.text:
+        await translations.drop(session, message.id)
     if event.kind is Kind.DELETION:
         message.text, message.parse, message.change = "", None, "deleted"
         await rooms.tell(session, conversation.id, "room.deleted")
@@ -75,3 +79,17 @@ async def is_rest(session: AsyncSession, conversation: Conversation, inbox_id: i
         .limit(1)
     )
     return before is not None and before.get("group", "") == event.group
+
+
+async def rate(session: AsyncSession, conversation: Conversation, parse: Parse, settings: Settings) -> None:
+    """Keep a rating pressed while a person has the conversation; nothing is said to it."""
+    rating, survey_id = parse.values("rating"), parse.values("survey")
+    if rating and survey_id:
+        survey = await surveys.find(session, conversation, survey_id[-1])
+        if survey is None:
+            return
+        low, high = SCALES[survey.kind]
+        if rating[-1] == questionnaire.LATER:
+            surveys.put_off(survey)
+        elif rating[-1].isascii() and rating[-1].isdecimal() and low <= int(rating[-1][:3]) <= high:
+            await answers.answer(session, survey, int(rating[-1]), settings)

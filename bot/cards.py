@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,15 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
 from bot.contracts import Author, Card, Order, OutButton, RoomAction
+from bot.services import callbacks
 from bot.services.customers import is_verified
 from bot.services.orders import DatabaseOrders
 from bot.storage import reports
-from bot.storage.models import Conversation, Customer, Handoff, Message, RoomRow, StoredFile, User
+from bot.storage.models import Conversation, Customer, Handoff, Message, RoomRow, StoredFile, Translation, User
 from bot.words import Words
 
 LAST_MESSAGES = 10
 ORDERS = 3
 MESSAGE_LENGTH = 300
+# Before what a message says in another language.
+MARK = "↳"
+SLOT_LENGTH = 80
 # What is said as a hand-over ends belongs to it, though it is written a moment later.
 LAST_WORDS = timedelta(seconds=5)
 
@@ -33,6 +37,15 @@ class Said:
     line: str
     created_at: datetime
     files: tuple[StoredFile, ...] = ()
+    # What it says in other languages, and the newest row of these.
+    translations: tuple[str, ...] = ()
+    translated: int = 0
+
+    def shown(self, length: int) -> str:
+        """The line with its translations below it, together not much longer than ``length``."""
+        each = length // (1 + len(self.translations))
+        below = (f"{MARK} {shortened(text, each)}" for text in self.translations)
+        return "\n".join((shortened(self.line, each), *below))
 
 
 def words_of(settings: Settings) -> Words:
@@ -62,6 +75,11 @@ async def said(session: AsyncSession, words: Words, room: RoomRow, *, after: int
         select(StoredFile).where(StoredFile.message_id.in_(ids)).order_by(StoredFile.id)
     ):
         files.setdefault(stored.message_id, []).append(stored)
+    texts: dict[int, list[Translation]] = {}
+    for row in await session.scalars(
+        select(Translation).where(Translation.message_id.in_(ids)).order_by(Translation.id)
+    ):
+        texts.setdefault(row.message_id, []).append(row)
     talk = await session.get_one(Conversation, room.conversation_id)
     return [
         Said(
@@ -69,6 +87,8 @@ async def said(session: AsyncSession, words: Words, room: RoomRow, *, after: int
             _line(words, talk, message, agent or "", files.get(message.id, [])),
             message.created_at,
             tuple(files.get(message.id, [])),
+            tuple(row.text for row in texts.get(message.id, ()) if message.change != "deleted"),
+            max((row.id for row in texts.get(message.id, ())), default=0),
         )
         for message, agent in rows
     ]
@@ -128,6 +148,7 @@ async def build(session: AsyncSession, settings: Settings, room: RoomRow) -> Car
     agent = await session.get(User, handoff.agent_id) if handoff.agent_id is not None else None
     name = talk.name or words("customer.unnamed")
     lines: list[tuple[str, str]] = [(words("room.reason"), words.label("reason", handoff.reason))]
+    lines += await _asked(session, words, handoff)
     lines += await _profile(session, settings, words, talk)
     if talk.unreachable_at is not None:
         lines.append((words("room.customer"), words("room.unreachable")))
@@ -137,10 +158,39 @@ async def build(session: AsyncSession, settings: Settings, room: RoomRow) -> Car
         title=f"{name} · {words.channel(talk.channel)} · {words.language_of(talk.language)}",
         status=_status(words, handoff, agent.name if agent else ""),
         lines=tuple(lines),
-        messages=tuple(shortened(item.line, MESSAGE_LENGTH) for item in last),
+        messages=tuple(item.shown(MESSAGE_LENGTH) for item in last),
         actions=_actions(words, handoff),
         hint=words("room.hint"),
     )
+
+
+async def _asked(session: AsyncSession, words: Words, handoff: Handoff) -> list[tuple[str, str]]:
+    """Where to call, who is asked to take it, and what the bot understood and tried."""
+    lines = [(words("room.phone"), callbacks.spaced(handoff.phone))] if handoff.phone else []
+    if handoff.team:
+        lines.append((words("room.team"), handoff.team))
+    waiting = handoff.claimed_at is None and handoff.ended_at is None
+    if waiting and handoff.offered_to_id is not None:
+        user = await session.get(User, handoff.offered_to_id)
+        lines.append((words("room.offered"), user.name if user is not None else ""))
+    if told := tried(words, handoff.summary):
+        lines.append((words("room.tried"), "\n".join(told)))
+    return lines
+
+
+def tried(words: Words, summary: Mapping[str, Any]) -> list[str]:
+    """What the bot understood and tried, one line each, oldest first; see :func:`bot.handovers.summarise`."""
+    lines = [
+        f"{words.label('intent', item['intent'] or 'unknown')} · {words.percent(item['confidence'])}"
+        for item in summary.get("intents", ())
+    ]
+    if form := summary.get("form", ""):
+        told = {name.replace("_", " "): shortened(value, SLOT_LENGTH) for name, value in summary["slots"].items()}
+        slots = [f"{name}: {value}" for name, value in told.items()]
+        lines.append(f"{words.label('intent', form)} – {', '.join(slots)}" if slots else words.label("intent", form))
+    if failed := summary.get("failed", 0):
+        lines.append(words("room.not_understood", count=failed))
+    return lines
 
 
 async def _profile(
@@ -170,8 +220,13 @@ async def _profile(
 
 
 def note_text(words: Words, note: dict[str, Any]) -> str:
-    """The words of something that the agents are to be told, see :func:`bot.services.rooms.tell`."""
+    """The words of something that the agents are to be told.
+
+    See :func:`bot.services.rooms.tell` and :func:`bot.services.alerts.announce`.
+    """
     params: dict[str, str] = dict(note["params"])
+    if at := params.pop("time", ""):
+        params["time"] = words.moment(datetime.fromisoformat(at))
     if since := params.pop("since", ""):
         params["time"] = words.waited(datetime.fromisoformat(since))
     return words(note["key"], **params)

@@ -11,11 +11,11 @@ from typing import Any
 import connectors
 from actions import load_actions
 from actions.knowledge import load_knowledge
-from bot import catalogues
+from bot import catalogues, digest, questionnaire, webhooks
 from bot.app import build
 from bot.canned import load_canned
 from bot.config import Config, ConfigError, Problem, find_home, line_of, load_config, load_yaml
-from bot.contracts import LinguadeskError, Parse
+from bot.contracts import LinguadeskError, Parse, Translator
 from bot.domain import FILE, Domain, load_domain
 from bot.storage import Database
 from bot.texts import Texts
@@ -39,6 +39,7 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
         _try(problems, lambda: load_knowledge(home, settings.languages))
         _try(problems, lambda: load_canned(home, settings.languages))
         if domain is not None:
+            problems += questionnaire.examine(config, domain)
             texts = _try(problems, lambda: Texts(domain, settings.languages, settings.shop))
             if texts is not None:
                 problems += catalogues.examine(domain, settings.languages)
@@ -49,6 +50,8 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
                 problems += _rasa(config)
         if _try(problems, lambda: Database(config.database_url)) is not None:
             problems += _connectors(config, texts)
+        problems += webhooks.examine(config)
+        _try(problems, lambda: digest.smtp_of(config))
         if config.env.get("LINGUADESK_SECRET_KEY"):
             _try(problems, config.secret_key)
         elif settings.web.public_url:
@@ -82,9 +85,30 @@ async def examine_live(config: Config) -> tuple[list[str], list[Problem]]:
             except (LinguadeskError, TimeoutError) as error:
                 told = str(error) or f"no answer within {LIVE_SECONDS:.0f} s"
                 problems.append(Problem(name, 0, told))
+        if app.translator is not None:
+            asked.append("translation")
+            problems += await _translation(config, app.translator)
     finally:
         await app.close()
     return asked, sorted(problems, key=lambda problem: problem.warning)
+
+
+async def _translation(config: Config, translator: Translator) -> list[Problem]:
+    """A translation server that does not answer, or cannot translate between customers and the desk."""
+    document = load_yaml(config.home / "config.yml", "config.yml")
+    line = line_of(document, "translation", "url")
+    try:
+        async with asyncio.timeout(LIVE_SECONDS):
+            known = await translator.languages()
+    except (LinguadeskError, TimeoutError) as error:
+        return [Problem("config.yml", line, str(error) or f"no answer within {LIVE_SECONDS:.0f} s")]
+    desk = config.settings.shop.default_language
+    pairs = [pair for other in config.settings.languages if other != desk for pair in ((other, desk), (desk, other))]
+    missing = [f"{source} → {target}" for source, target in pairs if (source, target) not in known]
+    if not missing:
+        return []
+    message = f"the translation server does not translate {', '.join(missing)}; install these languages on it"
+    return [Problem("config.yml", line, message, True)]
 
 
 class _Deaf:

@@ -227,7 +227,19 @@ class Money:
     currency: str
 
 
-Param: TypeAlias = "str | int | float | Decimal | datetime | date | Money | TextKey | Sequence[Param]"
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as the customer's own clock shows it: weekday, day and time, the year unless it is this one.
+
+    ``zone`` is the IANA name of the customer's time zone; where it is not known, ``""``, which stands for
+    the shop's and has its name shown as well.
+    """
+
+    at: datetime
+    zone: str = ""
+
+
+Param: TypeAlias = "str | int | float | Decimal | datetime | date | Moment | Money | TextKey | Sequence[Param]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,6 +432,10 @@ class AgentSpace(Protocol):
         """Show the card as it ended, and close the room as the platform can."""
         ...
 
+    async def announce(self, note: Note) -> None:
+        """Say something in the agents' chat itself, outside all rooms: words, a picture with them, one message."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class RoomView:
@@ -495,6 +511,27 @@ class LanguageIdentifier(Protocol):
 
     def identify(self, text: str) -> LanguageGuess:
         """Guess from the text alone; the engine weighs it against hints and history."""
+        ...
+
+
+class Translator(Protocol):
+    """Translates between the languages of customers and agents. The text is the only thing it is given."""
+
+    name: str
+
+    async def translate(self, text: str, source: str, target: str) -> str:
+        """A text in another language. ``source`` and ``target`` are codes as in ``config.yml``.
+
+        Raises :class:`TemporaryError` when it may work later, :class:`PermanentError` when it never will.
+        """
+        ...
+
+    async def languages(self) -> frozenset[tuple[str, str]]:
+        """The pairs (source, target) that it can translate. Raises like :meth:`translate`."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
         ...
 
 

@@ -10,6 +10,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,6 +97,12 @@ CONVERSATIONS = (
 )
 RATED = (0, 1, 2)
 RATINGS = (5, 4, 5)
+
+
+def suited(config: Config) -> Config:
+    """The settings for a demonstration: surveys leave at any hour, because somebody is waiting for them."""
+    surveys = config.settings.surveys.model_copy(update={"quiet_hours": ""})
+    return replace(config, settings=config.settings.model_copy(update={"surveys": surveys}))
 
 
 async def prepare(config: Config) -> Callable[[App, str], Coroutine[Any, Any, None]]:
@@ -241,7 +248,7 @@ def _print(base: str) -> None:
     places = Table(show_header=False, box=None, padding=(0, 2))
     places.add_row("Chat, as a customer", f"{base}/chat")
     places.add_row("Desk, as an agent", f"{base}/desk")
-    places.add_row("Survey results", f"{base}/desk/surveys")
+    places.add_row("Dashboard, as a manager", f"{base}/desk/dashboard")
     console.print(places)
     console.print("\n[bold]Sign-ins for the desk[/]")
     accounts = Table(show_header=False, box=None, padding=(0, 2))

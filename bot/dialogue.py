@@ -31,6 +31,8 @@ PROOF = ("contact", "tried", "tried_for")
 YES_LENGTH = 30
 # "It doesn't fit" may be a reason as well as a refusal: as free text it is one unless this sure.
 SURE_NO = 0.95
+# Where a number was asked for, anything with this many digits is one; the recogniser knows fewer notations.
+PHONE = re.compile(r"\+?\d(?:[\s().\-/]{0,3}\d){5,17}")
 UNCLEAR = frozenset({"out_of_scope", "inform", "affirm", "deny", ""})
 WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 
@@ -48,7 +50,9 @@ def resolve_choice(state: State, text: str) -> str:
     for title, payload in state.buttons:
         if title.casefold() == typed:
             return payload
-    if typed.isdecimal() and 1 <= int(typed) <= len(state.buttons):
+    # Where the titles are numbers themselves (a rating from 0 to 10), a number is no place in the list.
+    numbers = any(title.isdecimal() and len(title) <= 2 for title, _ in state.buttons)
+    if typed.isdecimal() and not numbers and 1 <= int(typed) <= len(state.buttons):
         return state.buttons[int(typed) - 1][1]
     return ""
 
@@ -139,9 +143,15 @@ class Dialogue:
             return self._begin(replace(state, task=None), intent, filled, turn)
         if survey := parse.values("survey"):
             slots = {"survey": survey[-1]}
-            if state.task is not None and state.task.intent != "answer_survey":
+            if state.task is not None and self._spec(state.task.intent).resumable:
                 state = self._pushed(state, state.task)
             return self._begin(replace(state, task=None), "answer_survey", slots, turn)
+        if turn.pressed and (call := parse.values("callback")):
+            if state.task is not None and self._spec(state.task.intent).resumable:
+                state = self._pushed(state, state.task)
+            # The action says first whether there is a call to arrange, and then asks for the number.
+            run = Run("request_callback", {"callback": call[-1]})
+            return Step(replace(state, task=None, failed=0, offered=False), run=run)
         if state.offered and intent in ("affirm", "deny") and not parse.values("choice"):
             state = replace(state, offered=False, failed=0)
             if intent == "affirm":
@@ -151,6 +161,9 @@ class Dialogue:
         if state.task is not None and state.task.confirming:
             return self._confirming(state, state.task, turn)
         if state.task is not None and state.task.asking:
+            if "unhappy" in turn.triggers and self._complains(state.task.intent):
+                told = self._told(state.task, self._filled(state.task, turn), parse)
+                return self._proceed(state, told, turn)
             return self._answering(state, state.task, turn)
         return self._fresh(state, turn)
 
@@ -262,7 +275,7 @@ class Dialogue:
             return self._begin(state, "inform", {}, turn)
         if parse.intent == "out_of_scope" and parse.confidence >= self._recognition.threshold:
             failed = state.failed + 1
-            if failed < self._settings.failed_turns:
+            if "vip" not in turn.triggers and failed < self._settings.failed_turns:
                 return Step(replace(state, failed=failed), run=Run("out_of_scope", {}))
         return self._not_understood(state, turn)
 
@@ -311,7 +324,12 @@ class Dialogue:
         return self._actions.get(intent) or ActionSpec(intent)
 
     def _begin(self, state: State, intent: str, slots: dict[str, str], turn: Turn) -> Step:
-        """Start an intent's action, filling what the message already says."""
+        """Start an intent's action, filling what the message already says.
+
+        One that is not to be misunderstood, and is not understood well, is left to a person.
+        """
+        if intent == turn.parse.intent and "unsure" in turn.triggers:
+            return self._to_person(state, turn, "unsure")
         state = replace(state, failed=0, offered=False)
         task = Task(intent, state.carried | slots if turn.pressed else slots)
         known = self._domain.form_of(intent)
@@ -337,6 +355,10 @@ class Dialogue:
         """Ask for the first slot that is missing, or run the action when none is."""
         spec = self._spec(task.intent)
         state = replace(state, failed=0, offered=False)
+        if "unhappy" in turn.triggers and self._complains(task.intent):
+            # No more questions: a person takes over, with a ticket that has all there is.
+            known = {"complaint_type": "other", "order_number": "", "description": turn.parse.text.strip(), "photo": ""}
+            task = replace(task, slots=known | task.slots)
         for slot in self._domain.form_of(task.intent):
             if slot in task.slots or (turn.verified and slot in spec.implied):
                 continue
@@ -358,6 +380,8 @@ class Dialogue:
         wanted = set(self._domain.form_of(task.intent)) | set(task.slots)
         # Severity colours a complaint wherever it is said; a bare value tells what to ask about next.
         wanted |= {"severity", "order_number"} if not correcting else {"severity"}
+        # What a complaint is about is told in any of its messages, and asked for in none.
+        wanted |= {"product"} if "description" in wanted and not correcting else set()
         wanted |= {"order_number", "ticket_number", "contact"} if task.intent == "inform" else set()
         wanted |= {"ticket_number"} if task.intent == "ticket_status" else set()
         for name in wanted:
@@ -370,6 +394,9 @@ class Dialogue:
             digits = re.sub(r"\D", "", filled.get("order_number", ""))
             if len(digits) >= 8 and re.fullmatch(r"[\d\s+().-]+", filled["order_number"]):
                 filled["contact"] = filled.pop("order_number")
+        if task.asking == "callback_phone" and "callback_phone" not in filled:
+            if match := PHONE.search(parse.text):
+                filled["callback_phone"] = match.group()
         if task.asking == "order_number" and "order_number" not in filled:
             if match := self._order.fullmatch(parse.text.strip().strip(".,!?#")):
                 filled["order_number"] = match.group().upper()
@@ -381,6 +408,10 @@ class Dialogue:
         if parse.intent in UNCLEAR or parse.intent == task.intent:
             return False
         return turn.pressed or parse.confidence >= self._recognition.sure
+
+    def _complains(self, intent: str) -> bool:
+        """Whether an intent's action is about a ticket that has the customer's story."""
+        return "description" in self._domain.form_of(intent)
 
     def _takes_text(self, task: Task, slot: str) -> bool:
         mapping = self._domain.slots.get(slot)
@@ -437,8 +468,16 @@ class Dialogue:
         again = task.asking if asked is None or asked.variants[0].buttons or task.asking == "language" else ""
         return Step(replace(state, failed=failed), (Reply(key),), ask=again)
 
+    @staticmethod
+    def _to_person(state: State, turn: Turn, reason: str) -> Step:
+        """Hand over by itself; bad temper is the better reason."""
+        reason = "unhappy" if "unhappy" in turn.triggers else reason
+        return Step(state, run=Run("talk_to_human", {"reason": reason}))
+
     def _not_understood(self, state: State, turn: Turn) -> Step:
         failed = state.failed + 1
+        if "vip" in turn.triggers and turn.parse.text.strip():
+            return self._to_person(state, turn, "vip")
         if not self._spec(state.task.intent).resumable if state.task else False:
             state = replace(state, task=None)
         if failed >= self._settings.failed_turns:

@@ -15,17 +15,18 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import DeliverySettings
 from bot.contracts import (
+    Author,
     ChannelDown,
     ChatMoved,
     Connector,
@@ -42,7 +43,7 @@ from bot.pace import Pace, backoff, paces_of
 from bot.services import rooms
 from bot.storage import Database, clean, now, signal, wait
 from bot.storage.database import described
-from bot.storage.models import Conversation, Outbox, OutboxStatus
+from bot.storage.models import Conversation, Outbox, OutboxStatus, Survey
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,21 @@ class _Result:
     # How many parts have left; only in a result that is not the last of its message.
     parts: int = 0
     unreachable: bool = False
+    # Whether it is a survey's question.
+    survey: bool = False
 
 
+# A survey counts as delivered once the platform has its question; a message of ours that others have taken over
+# meanwhile is not marked as sent here.
+_DELIVERED = (
+    update(Survey)
+    .where(
+        Survey.outbox_id == bindparam("asked"),
+        Survey.delivered_at.is_(None),
+        exists().where(Outbox.id == bindparam("asked"), Outbox.status == OutboxStatus.SENT),
+    )
+    .values(delivered_at=bindparam("moment"))
+)
 _Batch: TypeAlias = tuple[list[_Result], asyncio.Future[None]]
 
 # The dispatchers of this process that are running: a lease of another one of its name is from before a restart.
@@ -298,8 +312,9 @@ class Dispatcher:
         try:
             async with asyncio.timeout(limit):
                 total = connector.parts(message)
+                asked = message.author is Author.SURVEY
                 if job.part >= total:
-                    return _Result(message.id, OutboxStatus.SENT)
+                    return _Result(message.id, OutboxStatus.SENT, survey=asked)
                 try:
                     platform_id = await connector.send(message, job.part)
                 except ChatMoved as error:
@@ -307,7 +322,7 @@ class Dispatcher:
                     platform_id = await connector.send(job.message, job.part)
             if job.part + 1 < total:
                 return _Result(message.id, OutboxStatus.SENDING, parts=job.part + 1)
-            return _Result(message.id, OutboxStatus.SENT, platform_id=clean(platform_id)[:200])
+            return _Result(message.id, OutboxStatus.SENT, platform_id=clean(platform_id)[:200], survey=asked)
         except Exception as error:
             return self._failed(message, connector.name, error)
 
@@ -371,7 +386,7 @@ class Dispatcher:
                 if not written.done():
                     written.set_result(None)
 
-    async def _write(self, results: Iterable[_Result]) -> None:
+    async def _write(self, results: Sequence[_Result]) -> None:
         """Write results of messages that are still ours; of others, their present owner writes."""
         moment = now()
         async with self._database.begin() as session:
@@ -386,6 +401,8 @@ class Dispatcher:
                     await self._write_failure(session, result, moment)
             if sent:
                 await (await session.connection()).execute(self._mark_sent, sent)
+            if asked := [{"asked": result.id, "moment": moment} for result in results if result.survey]:
+                await (await session.connection()).execute(_DELIVERED, asked)
             signal(session, "desk", "delivery")
 
     async def _write_failure(self, session: AsyncSession, result: _Result, moment: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import asides
+from bot import asides, attachments, handovers, questionnaire
 from bot.config import Settings
 from bot.contracts import (
     Author,
@@ -34,17 +34,17 @@ from bot.dialogue import Dialogue, choose_language, resolve_choice
 from bot.domain import Domain
 from bot.inbox import TOPIC
 from bot.outbox import Voice, post
-from bot.services import surveys, tickets, timers
+from bot.services import callbacks, handoff, surveys, tickets
 from bot.services.customers import is_verified
 from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
 from bot.storage import Database, clean, now, signal
 from bot.storage.database import described
-from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, StoredFile
-from bot.texts import Rendered
+from bot.storage.models import Conversation, Inbox, InboxStatus
+from bot.texts import Rendered, Texts
+from bot.transcript import transcript_row
 
 log = logging.getLogger(__name__)
 
-FETCH_FILE = "fetch_file"
 # An action may lead to another (a number given alone leads to its ticket); never round in a circle.
 MAX_RUNS = 5
 # What is anticipated and not asked for by then was an event that was known already.
@@ -55,6 +55,16 @@ SPOKEN = frozenset({"voice", "audio"})
 PIN = "📍"
 # Answers that only say that nothing was understood; to a foreign language there is a better one.
 NOT_UNDERSTOOD = frozenset({"utter_fallback", "utter_clarify", "utter_out_of_scope", "utter_empty"})
+# Answers that help with nothing: to be said again, in other words or another language, or to somebody else.
+GIVEN_UP = NOT_UNDERSTOOD - {"utter_empty"} | {"utter_offer_person", "utter_languages_spoken"}
+
+# What the bot does for a customer by itself, so that they can say how easy it was.
+SERVING = frozenset(
+    {
+        *("track_order", "list_orders", "cancel_order", "refund_status", "ticket_status"),
+        *("ask_shipping", "ask_payment_methods", "ask_return_policy", "ask_product", "ask_discount"),
+    }
+)
 
 
 # Built once, because building them anew takes longer than SQLite takes to answer them.
@@ -90,11 +100,21 @@ class Context:
     files_dir: Path
     knowledge: Mapping[str, Any]
     state: State
+    # For what is written into a file; whatever is said is a Reply.
+    texts: Texts
+    # What hands a conversation over that was found in this message, and how it sounds; see bot.handovers.
+    triggers: frozenset[str] = frozenset()
+    sentiment: float | None = None
+    scorer: Callable[[str, str], float] | None = None
 
     @property
     def verified(self) -> bool:
         """Whether the chat is linked to a customer now."""
         return is_verified(self.conversation)
+
+    def sounds(self, text: str) -> float | None:
+        """How a text sounds, between -1 and 1; None where there is none, or nobody looks."""
+        return self.scorer(text, self.language) if self.scorer is not None and text.strip() else None
 
     def confirmation(self, key: str, params: Mapping[str, Param], yes: str, no: str) -> Outcome:
         """Ask for a yes or no; the buttons hold for this very question only."""
@@ -140,6 +160,7 @@ class Engine:
         files_dir: where exports are written.
         knowledge: answers to general questions by language and intent.
         orders: makes the order backend of one transaction.
+        sentiment: how a text in a language sounds, between -1 and 1; None: nobody looks.
     """
 
     def __init__(
@@ -153,6 +174,7 @@ class Engine:
         files_dir: Path,
         knowledge: Mapping[str, Mapping[str, Any]],
         orders: Callable[[AsyncSession], OrderBackend],
+        sentiment: Callable[[str, str], float] | None = None,
     ) -> None:
         self._database = database
         self._recognizer = recognizer
@@ -163,6 +185,7 @@ class Engine:
         self._files_dir = files_dir
         self._knowledge = knowledge
         self._orders = orders
+        self._sentiment = sentiment
         self._anticipated: dict[tuple[str, str], tuple[str, asyncio.Future[Parse], float]] = {}
         self._dialogue = Dialogue(
             domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
@@ -239,7 +262,7 @@ class Engine:
             await session.flush()
             try:
                 async with session.begin_nested():
-                    said = self._transcript(conversation, row, Inbound.from_json(row.event), None)
+                    said = transcript_row(conversation, row, Inbound.from_json(row.event), None)
                     rendered = []
                     if conversation.owner is Owner.BOT:
                         language = self._voice.language(conversation)
@@ -253,30 +276,27 @@ class Engine:
     async def _converse(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
         event = heard.event
         if event.kind is not Kind.MESSAGE:
-            said = self._transcript(conversation, row, event, None)
+            said = transcript_row(conversation, row, event, None)
             await asides.handle(session, self._voice, conversation, event, said, self._settings)
             return
         conversation.name = event.name or conversation.name
         conversation.locale = event.locale or conversation.locale
         conversation.unreachable_at = None
-        if conversation.owner is not Owner.BOT:
+        if conversation.owner is not Owner.BOT and not await self._rather_called(session, conversation, heard):
             # Read under the lock: a person has this conversation, so the bot is silent.
-            said = self._transcript(conversation, row, event, heard.parse)
-            await post(session, conversation, [], Author.CUSTOMER, transcript=[] if event.attachments else [said])
-            if event.attachments:
-                await self._keep_files(session, conversation, event, said)
-            await self._rate_quietly(session, conversation, heard)
+            await self._listen(session, conversation, row, heard)
             return
         state = State.from_json(conversation.state)
-        if not heard.pressed and (payload := resolve_choice(state, event.text)):
+        if not heard.pressed and (payload := await self._chosen(session, conversation, state, heard)):
             parse = await self._recognizer.parse(payload)
             heard = Heard(event, replace(parse, text=event.text), True)
         guess = heard.parse.language if not heard.pressed else LanguageGuess("", 0.0)
         state = self._settle_language(conversation, state, guess)
-        said = self._transcript(conversation, row, event, heard.parse)
+        feeling = self._feeling(conversation, heard)
+        said = transcript_row(conversation, row, event, heard.parse, feeling)
         ticket = None
         if event.attachments:
-            kept = await self._keep_files(session, conversation, event, said)
+            kept = await attachments.keep(session, conversation, event, said)
             if state.task is None and not event.text.strip():
                 ticket = await tickets.attach(session, conversation, kept)
         turn = Turn(
@@ -286,6 +306,10 @@ class Engine:
             is_verified(conversation),
             voice=not event.text.strip() and bool(event.attachments) and {a.kind for a in event.attachments} <= SPOKEN,
             slots=event.slots,
+            triggers=await handovers.suspected(
+                session, conversation, self._settings, heard.parse, feeling, pressed=heard.pressed
+            ),
+            sentiment=feeling,
         )
         if event.group and await asides.is_rest(session, conversation, row.id, event):
             # The rest of an album whose beginning was answered: kept, and not answered once more.
@@ -300,6 +324,9 @@ class Engine:
         foreign = guess.foreign and not guess.language
         if foreign and not heard.pressed and not event.attachments:
             replies = self._foreign(conversation, replies)
+        if said["parse"]:
+            # For the figures: how sure the recogniser was does not say whether anything came of it.
+            said["parse"]["fallback"] = any(reply.key in GIVEN_UP for reply in replies)
         language = self._voice.language(conversation)
         rendered = joined([self._voice.texts.render(reply, language, state.turn) for reply in replies])
         offered = [button for message in rendered for button in (*message.buttons, *message.quick_replies)]
@@ -313,6 +340,23 @@ class Engine:
             inbox_id=row.id,
             transcript=[] if event.attachments else [said],
             reply_to=event.message_id if rendered else "",
+        )
+
+    async def _listen(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
+        """Keep what is said to a person; nothing is answered."""
+        event = heard.event
+        said = transcript_row(conversation, row, event, heard.parse, self._feeling(conversation, heard))
+        await post(session, conversation, [], Author.CUSTOMER, transcript=[] if event.attachments else [said])
+        if event.attachments:
+            await attachments.keep(session, conversation, event, said)
+        if heard.pressed:
+            await asides.rate(session, conversation, heard.parse, self._settings)
+
+    async def _chosen(self, session: AsyncSession, conversation: Conversation, state: State, heard: Heard) -> str:
+        """The payload of the button that was typed instead of pressed, or of a rating in other words; else ``""``."""
+        language = self._voice.language(conversation)
+        return resolve_choice(state, heard.event.text) or await questionnaire.typed_rating(
+            session, conversation, state, heard.parse, language
         )
 
     def _settle_language(self, conversation: Conversation, state: State, guess: LanguageGuess) -> State:
@@ -344,6 +388,7 @@ class Engine:
         self, session: AsyncSession, conversation: Conversation, state: State, turn: Turn
     ) -> tuple[Step, list[Reply]]:
         """Step, run actions, step again, until there is something to wait for."""
+        before, run = state, None
         step = self._dialogue.step(state, turn)
         replies = list(step.replies)
         for _ in range(MAX_RUNS):
@@ -353,15 +398,24 @@ class Engine:
             context = self._context(session, conversation, step.state, run, turn)
             outcome = await self._actions.run.get(run.intent, _say_only(run.intent, self._domain))(context)
             turn = replace(turn, verified=is_verified(conversation))
+            done = run.intent in SERVING and not (outcome.ask or outcome.confirm or outcome.start)
+            if done and conversation.owner is Owner.BOT:
+                await surveys.served(session, conversation, self._settings.surveys)
             step = self._dialogue.after(context.state, run, outcome, turn)
             replies += step.replies
         if step.ask:
             task = step.state.task
-            run = Run(task.intent if task else "", task.slots if task else {})
-            context = self._context(session, conversation, step.state, run, turn)
+            asking = Run(task.intent if task else "", task.slots if task else {})
+            context = self._context(session, conversation, step.state, asking, turn)
             prompt = self._actions.prompts.get(step.ask)
-            asked = await prompt(context, run.intent) if prompt else Reply(f"utter_ask_{step.ask}")
+            asked = await prompt(context, asking.intent) if prompt else Reply(f"utter_ask_{step.ask}")
             replies.append(replace(asked, asks=step.ask))
+        if conversation.owner is Owner.BOT and handovers.UNHAPPY in turn.triggers:
+            step, replies = await handovers.after_message(
+                session, conversation, self._settings, before, turn.parse, step, replies
+            )
+        if conversation.owner is not Owner.BOT and (began := await handoff.current(session, conversation.id)):
+            await handovers.summarise(session, conversation, began, before, parse=turn.parse, tried=run)
         return step, replies
 
     def _context(
@@ -381,59 +435,24 @@ class Engine:
             files_dir=self._files_dir,
             knowledge=self._knowledge.get(language) or self._knowledge.get(self._settings.shop.default_language) or {},
             state=state,
+            texts=self._voice.texts,
+            triggers=turn.triggers,
+            sentiment=turn.sentiment,
+            scorer=self._sentiment,
         )
 
-    @staticmethod
-    def _transcript(conversation: Conversation, row: Inbox, event: Inbound, parse: Parse | None) -> dict[str, Any]:
-        return {
-            "conversation_id": conversation.id,
-            "author": Author.CUSTOMER,
-            "agent_id": None,
-            "text": event.shown or event.text or event.payload,
-            "language": parse.language.language if parse else "",
-            "parse": _reading(parse) if parse else None,
-            "inbox_id": row.id,
-            "outbox_id": None,
-            "created_at": row.received_at,
-        }
+    def _feeling(self, conversation: Conversation, heard: Heard) -> float | None:
+        """How typed words sound; None for what is not typed, or where nobody looks."""
+        if self._sentiment is None or heard.pressed or not heard.event.text.strip():
+            return None
+        return self._sentiment(heard.event.text, self._voice.language(conversation))
 
-    @staticmethod
-    async def _rate_quietly(session: AsyncSession, conversation: Conversation, heard: Heard) -> None:
-        """Keep a rating pressed while a person has the conversation; nothing is said to it."""
-        rating, survey_id = heard.parse.values("rating"), heard.parse.values("survey")
-        if heard.pressed and rating and survey_id:
-            survey = await surveys.find(session, conversation, survey_id[-1])
-            if survey is not None and rating[-1] in ("1", "2", "3", "4", "5"):
-                await surveys.rate(session, survey, int(rating[-1]))
-
-    @staticmethod
-    async def _keep_files(
-        session: AsyncSession, conversation: Conversation, event: Inbound, said: dict[str, Any]
-    ) -> list[StoredFile]:
-        """Remember the files of a message; those still on the platform are fetched by a timer."""
-        kept = []
-        message = Message(**said)
-        session.add(message)
-        await session.flush()
-        for item in event.attachments:
-            stored = item.ref.startswith("file:")
-            file = StoredFile(
-                conversation_id=conversation.id,
-                message_id=message.id,
-                kind=item.kind[:24],
-                ref=item.ref,
-                name=item.name[:200],
-                mime=item.mime[:120],
-                size=item.size,
-                path=item.ref.removeprefix("file:") if stored else "",
-                status=FileStatus.STORED if stored else FileStatus.REMOTE,
-            )
-            session.add(file)
-            await session.flush()
-            kept.append(file)
-            if not stored:
-                await timers.schedule(session, FETCH_FILE, now(), {"file": file.id}, key=f"{FETCH_FILE}:{file.id}")
-        return kept
+    async def _rather_called(self, session: AsyncSession, conversation: Conversation, heard: Heard) -> bool:
+        """Whether a waiting customer has chosen to be called; then the bot has the conversation again."""
+        if conversation.owner is not Owner.QUEUE:
+            return False
+        asked = handovers.wanted_call(conversation.state, heard.event.text, heard.parse, pressed=heard.pressed)
+        return asked is not None and await callbacks.call_instead(session, conversation, asked, self._settings)
 
 
 def joined(messages: list[Rendered]) -> list[Rendered]:
@@ -465,15 +484,6 @@ def match_language(locale: str, languages: tuple[str, ...]) -> str:
         traditional = bool(rest & {"hant", "tw", "hk", "mo"})
         tag = "zh-Hant" if traditional else "zh-Hans"
     return tag if tag in languages else ""
-
-
-def _reading(parse: Parse) -> dict[str, Any]:
-    """The bot's reading of a message as the desk shows it, with the reason for the language."""
-    shape = parse.to_rasa()
-    del shape["text"]
-    shape["intent_ranking"] = shape["intent_ranking"][:3]
-    shape["language_reason"] = parse.language.reason
-    return shape
 
 
 def _say_only(intent: str, domain: Domain) -> Action:

@@ -127,14 +127,6 @@ async def shut_out(session: AsyncSession, conversation: Conversation) -> None:
     await rooms.tell(session, conversation.id, "room.unreachable")
 
 
-async def last_outbox_id(session: AsyncSession, conversation_id: int) -> int:
-    """The id of the newest message queued for a conversation, 0 if there is none."""
-    found = await session.scalar(
-        select(Outbox.id).where(Outbox.conversation_id == conversation_id).order_by(Outbox.id.desc()).limit(1)
-    )
-    return found or 0
-
-
 async def dead_letters(session: AsyncSession, limit: int = 100) -> list[dict[str, Any]]:
     """Messages that were given up, newest first, with the reason; no customer text."""
     rows = await session.execute(

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import cards
@@ -26,10 +26,10 @@ from bot.config import Settings
 from bot.contracts import AgentSpace, ChatMoved, Connector, Media, Note, PermanentError, Room, RoomView, TemporaryError
 from bot.inbox import move_chat
 from bot.pace import Pace, backoff
-from bot.services import rooms
+from bot.services import rooms, translations
 from bot.storage import Database, clean, insert_ignore, now, wait
 from bot.storage.database import described
-from bot.storage.models import Conversation, FileStatus, Handoff, Message, RoomRow, StoredFile, Ticket
+from bot.storage.models import Conversation, FileStatus, Handoff, Message, RoomRow, StoredFile, Ticket, Translation
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,8 @@ class _Step:
 
     call: Callable[[], Awaitable[Any]]
     changes: Callable[[RoomRow, Any], None]
+    # The messages that are shown with it, each with the newest translation that is.
+    told: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,18 +71,23 @@ def spaces_of(connectors: Mapping[str, Connector]) -> dict[str, AgentSpace]:
     return {name: space for name, space in found.items() if space is not None}
 
 
-def _version(handoff: Handoff, talk: Conversation, tickets: Any) -> str:
+def _version(handoff: Handoff, talk: Conversation, tickets: Any, translated: int | None) -> str:
     """Changes whenever the card would show something else."""
-    parts = (
+    parts: tuple[Any, ...] = (
         handoff.agent_id,
         handoff.claimed_at,
         handoff.ended_at,
+        handoff.team,
+        handoff.offered_to_id,
+        handoff.phone,
         talk.customer_id,
         talk.name,
         talk.language,
         talk.unreachable_at,
         tickets,
     )
+    if translated is not None:
+        parts += (translated,)
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -103,6 +110,16 @@ class RoomKeeper:
         self._settings = settings
         self._words = cards.words_of(settings)
         self._tending: dict[int, asyncio.Task[None]] = {}
+        # The newest translation of what a card shows; looked for only where there can be one.
+        self._translated: Any = null()
+        if translations.is_on(settings):
+            self._translated = (
+                select(func.max(Translation.id))
+                .join(Message, Message.id == Translation.message_id)
+                .where(Message.conversation_id == RoomRow.conversation_id, Message.id <= RoomRow.since)
+                .correlate(RoomRow)
+                .scalar_subquery()
+            )
 
     async def run(self) -> None:
         """Keep the rooms for ever; ends only by cancellation, after what is being said."""
@@ -182,7 +199,7 @@ class RoomKeeper:
             .scalar_subquery()
         )
         query = (
-            select(RoomRow, Handoff, Conversation, last, tickets)
+            select(RoomRow, Handoff, Conversation, last, tickets, self._translated)
             .join(Handoff, Handoff.id == RoomRow.handoff_id)
             .join(Conversation, Conversation.id == RoomRow.conversation_id)
             .where(RoomRow.closed_at.is_(None), RoomRow.channel.in_(list(self._spaces)))
@@ -196,8 +213,8 @@ class RoomKeeper:
             query = query.where(RoomRow.id == room_id)
         rows = (await session.execute(query)).all()
         return [
-            _Look(room, handoff, _version(handoff, talk, updated), newest or 0)
-            for room, handoff, talk, newest, updated in rows
+            _Look(room, handoff, _version(handoff, talk, updated, translated), newest or 0)
+            for room, handoff, talk, newest, updated, translated in rows
         ]
 
     # ------------------------------------------------------------------ one room
@@ -276,6 +293,8 @@ class RoomKeeper:
         async with self._database.begin() as session:
             row = await session.get_one(RoomRow, room_id, with_for_update=True)
             step.changes(row, result)
+            if step.told:
+                await _catch_up(session, row, step.told)
             row.attempts, row.error, row.lease_until = 0, clean(error), now() + LEASE
 
     async def _put_off(self, room_id: int, error: Exception) -> None:
@@ -346,23 +365,48 @@ class RoomKeeper:
             if stored:
                 if not lines:
                     media = tuple(Media(file.path, file.name or file.kind, file.mime) for file in stored)
-                    told = Note(cards.shortened(item.line, NOTE_LENGTH), media)
-                    return _Step(partial(space.note, room, told), partial(_told, item.id))
+                    told = Note(item.shown(NOTE_LENGTH), media)
+                    return _Step(partial(space.note, room, told), partial(_told, item.id), _translated([item]))
                 break
-            line = cards.shortened(item.line, NOTE_LENGTH)
+            line = item.shown(NOTE_LENGTH)
             if lines and sum(map(len, lines)) + len(line) > NOTE_LENGTH:
                 break
             lines.append(line)
             last = item.id
         if not lines:
             return None
-        return _Step(partial(space.note, room, Note("\n".join(lines))), partial(_told, last))
+        told = Note("\n".join(lines))
+        return _Step(partial(space.note, room, told), partial(_told, last), _translated(items[: len(lines)]))
 
 
 def _is_behind(look: _Look) -> bool:
     room = look.room
     over = look.handoff.ended_at is not None
     return over or not room.card or room.card_digest != look.version or bool(room.notes) or look.last > room.shown
+
+
+def _translated(items: Sequence[cards.Said]) -> dict[int, int]:
+    return {item.id: item.translated for item in items}
+
+
+async def _catch_up(session: AsyncSession, row: RoomRow, told: Mapping[int, int]) -> None:
+    """Have translations shown that were made while the messages themselves were being shown.
+
+    Those that come later are told of when they are stored; the room is locked either way, so none is missed.
+    """
+    found = await session.execute(
+        select(Translation, Message.text)
+        .join(Message, Message.id == Translation.message_id)
+        .where(Translation.message_id.in_(list(told)), Translation.original.is_(False))
+        .order_by(Translation.id)
+    )
+    notes = [
+        {"key": "room.translation", "params": translations.told(text, made.text), "only": "", "alert": False}
+        for made, text in found
+        if made.id > told[made.message_id]
+    ]
+    if notes:
+        row.notes = [*row.notes, *notes]
 
 
 async def _nothing() -> None:

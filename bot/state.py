@@ -89,7 +89,9 @@ class State:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One message of the customer. ``pressed`` says that it is a button, not typed words; ``voice``
-    that all it has is something spoken; ``slots`` are the fields of a form that was filled in."""
+    that all it has is something spoken; ``slots`` are the fields of a form that was filled in;
+    ``triggers`` what may hand the conversation over, and ``sentiment`` how it sounds, see
+    :mod:`bot.handovers`."""
 
     parse: Parse
     pressed: bool = False
@@ -97,6 +99,8 @@ class Turn:
     verified: bool = False
     voice: bool = False
     slots: Mapping[str, str] = field(default_factory=dict)
+    triggers: frozenset[str] = frozenset()
+    sentiment: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

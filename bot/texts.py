@@ -12,6 +12,7 @@ from __future__ import annotations
 import gettext
 import io
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,23 +23,27 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_time, get_datetime_format, get_timezone_name
 from babel.lists import format_list
 from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog
 from babel.numbers import format_currency, format_decimal
 
 from bot.config import ConfigError, Problem, Shop
-from bot.contracts import Button, Media, Money, OutButton, Param, Reply, TextKey
+from bot.contracts import Button, Media, Moment, Money, OutButton, Param, Reply, TextKey
 from bot.domain import Domain, Response, Variant
 
 log = logging.getLogger(__name__)
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE_LANGUAGE = "en"
+# The parameters that every text may use.
+EVERYWHERE = frozenset({"shop", "languages", "example"})
 # First-strong isolate and its end: keeps a number or a Latin name from upsetting the order of a
 # right-to-left sentence (Unicode Standard Annex 9).
 ISOLATE, END_ISOLATE = "\u2068", "\u2069"
+# The year in a pattern of dates, with the comma, the "de" or the word for "year" that goes with it.
+_YEAR = re.compile(r"[\s,،]*(?:'de'\s*)?y+(?:\s*'[^']*')?\.?[年년]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +137,11 @@ class Texts:
             if language != SOURCE_LANGUAGE
         }
 
+    @property
+    def shop(self) -> Shop:
+        """The merchant."""
+        return self._shop
+
     def warm_up(self, language: str) -> None:
         """Load what Babel knows of a language, which takes some hundredths of a second."""
         self._everywhere(language)
@@ -218,6 +228,8 @@ class Texts:
             return self.text(value.key, language, value.params)
         if isinstance(value, Money):
             return self._isolated(format_currency(value.amount, value.currency, locale=locale), locale)
+        if isinstance(value, Moment):
+            return self._isolated(self._moment(value, locale), locale)
         if isinstance(value, datetime):
             return self._isolated(format_datetime(value, "medium", tzinfo=self._zone, locale=locale), locale)
         if isinstance(value, date):
@@ -228,13 +240,26 @@ class Texts:
             return self._isolated(value, locale)
         return "\n".join(self.format(item, language) for item in value)
 
+    def _moment(self, moment: Moment, locale: Locale) -> str:
+        zone = ZoneInfo(moment.zone) if moment.zone else self._zone
+        local = moment.at.astimezone(zone)
+        pattern = str(locale.date_formats["full"].pattern)
+        if local.year == datetime.now(zone).year:
+            pattern = _YEAR.sub("", pattern).strip()
+        day = format_date(local.date(), pattern, locale=locale)
+        hour = format_time(local, "short", tzinfo=zone, locale=locale)
+        both = str(get_datetime_format("full", locale=locale)).replace("'", "")
+        text = both.replace("{0}", hour).replace("{1}", day)
+        return text if moment.zone else f"{text} ({get_timezone_name(local, locale=locale)})"
+
     def day(self, moment: datetime) -> date:
         """The calendar day of a moment in the merchant's time zone."""
         return moment.astimezone(self._zone).date()
 
     @staticmethod
     def _isolated(text: str, locale: Locale) -> str:
-        if locale.text_direction != "rtl" or "\n" in text:
+        # Around a link the marks would become part of it: it is drawn from left to right as it is.
+        if locale.text_direction != "rtl" or "\n" in text or text.startswith(("https://", "http://")):
             return text
         return f"{ISOLATE}{text}{END_ISOLATE}"
 

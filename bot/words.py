@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from babel import UnknownLocaleError
+from babel import Locale, UnknownLocaleError
 from babel.dates import (
     format_date,
     format_datetime,
@@ -37,6 +37,38 @@ def languages() -> tuple[str, ...]:
 def interface(language: str) -> Interface:
     """The words of a language, or English where the desk does not speak it."""
     return Interface(language if language in languages() else SOURCE_LANGUAGE)
+
+
+# A page that lives is drawn again at every change, mostly with the same values, and formatting one takes
+# longer than everything else about it.
+@lru_cache(maxsize=1024)
+def _language_of(code: str, language: str) -> str:
+    try:
+        return language_name(code, language)
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
+@lru_cache(maxsize=16_384)
+def _full(value: datetime, zone: ZoneInfo, locale: Locale) -> str:
+    return format_datetime(value, "long", tzinfo=zone, locale=locale)
+
+
+@lru_cache(maxsize=16_384)
+def _moment(value: datetime, today: date, zone: ZoneInfo, locale: Locale) -> str:
+    local = value.astimezone(zone)
+    hour = format_time(local, "short", tzinfo=zone, locale=locale)
+    if local.date() == today:
+        return hour
+    skeleton = "MMMd" if local.year == today.year else "yMMMd"
+    day = format_skeleton(skeleton, local, tzinfo=zone, locale=locale)
+    pattern = str(get_datetime_format("medium", locale=locale)).replace("'", "")
+    return pattern.replace("{0}", hour).replace("{1}", day)
+
+
+@lru_cache(maxsize=2048)
+def _percent(share: float, locale: Locale) -> str:
+    return format_percent(share, locale=locale)
 
 
 class Words:
@@ -67,29 +99,20 @@ class Words:
 
     def language_of(self, code: str) -> str:
         """A language's name, or a dash for none."""
-        if not code:
-            return NOTHING
-        try:
-            return language_name(code, self.language)
-        except (UnknownLocaleError, ValueError):
-            return code
+        return _language_of(code, self.language) if code else NOTHING
 
     def moment(self, value: datetime | None) -> str:
         """Day and time; the time alone for today, no year for this year."""
         if value is None:
             return NOTHING
-        local, today = value.astimezone(self.zone), self._clock().astimezone(self.zone)
-        hour = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
-        if local.date() == today.date():
-            return hour
-        skeleton = "MMMd" if local.year == today.year else "yMMMd"
-        day = format_skeleton(skeleton, local, tzinfo=self.zone, locale=self.locale)
-        pattern = str(get_datetime_format("medium", locale=self.locale)).replace("'", "")
-        return pattern.replace("{0}", hour).replace("{1}", day)
+        # To the minute, so that as much as possible is known already.
+        return _moment(
+            value.replace(second=0, microsecond=0), self._clock().astimezone(self.zone).date(), self.zone, self.locale
+        )
 
     def full(self, value: datetime | None) -> str:
         """Day, time and time zone, for a tooltip."""
-        return format_datetime(value, "long", tzinfo=self.zone, locale=self.locale) if value else NOTHING
+        return _full(value.replace(microsecond=0), self.zone, self.locale) if value else NOTHING
 
     def day(self, value: datetime | None) -> str:
         """The day alone."""
@@ -118,7 +141,7 @@ class Words:
 
     def percent(self, share: float) -> str:
         """A share in [0, 1] as a percentage without decimals; a dash for NaN."""
-        return NOTHING if math.isnan(share) else format_percent(share, locale=self.locale)
+        return NOTHING if math.isnan(share) else _percent(share, self.locale)
 
     def money(self, amount: Decimal, currency: str) -> str:
         """A sum of money."""

@@ -71,13 +71,17 @@ class Job:
     ``apply`` works in the transaction that marks the timer as done. What must not hold a
     transaction open (a download) is done first by ``prepare``, whose result ``apply`` is given.
     ``give_up`` works in the transaction that gives the timer up after its last try. ``mine`` says
-    which timers this process can do at all; the others wait for a process that can.
+    which timers this process can do at all; the others wait for a process that can. Jobs of a ``lane``
+    have a worker of their own, so that they hold up no others. ``attempts`` is how often it is tried,
+    None: as often as everything.
     """
 
     apply: Callable[[AsyncSession, dict[str, Any], Any], Awaitable[None]]
     prepare: Callable[[dict[str, Any]], Awaitable[Any]] | None = None
     give_up: Callable[[AsyncSession, dict[str, Any]], Awaitable[None]] | None = None
     mine: ColumnElement[bool] | None = None
+    lane: str = ""
+    attempts: int | None = None
 
 
 async def _gather(tasks: set[asyncio.Task[None]]) -> None:
@@ -250,7 +254,7 @@ class TimerWorker:
                 row.attempts += 1
                 row.error = reason
                 row.due_at = now() + timedelta(seconds=backoff(row.attempts, self._settings))
-                if row.attempts >= self._settings.attempts:
+                if row.attempts >= (job.attempts or self._settings.attempts):
                     row.status = TimerStatus.DEAD
                     if job.give_up is not None:
                         await job.give_up(session, payload)

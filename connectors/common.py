@@ -132,7 +132,13 @@ def shorten(text: str, limit: int) -> str:
 
 
 def numbered(choices: list[tuple[int, OutButton]]) -> str:
-    """Choices as lines ``3. Title``, for those that cannot be buttons; a number typed back is understood."""
+    """Choices as lines ``3. Title``, for those that cannot be buttons; a number typed back is understood.
+
+    Where the titles are numbers themselves (a rating from 0 to 10) they stand as they are, side by side: what
+    is typed back is one of them.
+    """
+    if any(button.title.isdecimal() and len(button.title) <= 2 for _, button in choices):
+        return " · ".join(button.title for _, button in choices)
     return "\n".join(f"{number}. {button.title}" for number, button in choices)
 
 

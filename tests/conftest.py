@@ -18,8 +18,8 @@ from bot.app import App, build
 from bot.config import Config, Settings, load_config
 from bot.contracts import Recognizer
 from bot.storage import Database
-from bot.storage.migrate import upgrade
 from tests import postgres
+from tests.databases import prepared
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,8 +51,13 @@ def recognizer(model_dir: Path) -> Recognizer:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """The shipped configuration with a data folder of its own and an empty environment."""
-    return load_config(ROOT, tmp_path / "data", env={})
+    """The shipped configuration with a data folder of its own and an empty environment.
+
+    Surveys leave at any hour: a test must not depend on when it is run.
+    """
+    shipped = load_config(ROOT, tmp_path / "data", env={})
+    surveys = shipped.settings.surveys.model_copy(update={"quiet_hours": ""})
+    return replace(shipped, settings=shipped.settings.model_copy(update={"surveys": surveys}))
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +96,7 @@ async def any_database(any_database_url: str) -> AsyncIterator[Database]:
     scheme, _, rest = any_database_url.partition("://")
     driver = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}[scheme]
     database = Database(f"{driver}://{rest}")
-    await upgrade(database)
+    await prepared(database)
     await database.start()
     yield database
     await database.close()
@@ -116,7 +121,7 @@ async def start_desk(config: Config, recognizer: Recognizer) -> AsyncIterator[St
             own = replace(config, settings=settings, env=env or {}, data_dir=data_dir or config.data_dir)
             app = build(own, recognizer=recognizer, only=only)
             stack.push_async_callback(app.close)
-            await upgrade(app.database)
+            await prepared(app.database)
             await stack.enter_async_context(app.running())
             return app
 

@@ -130,7 +130,9 @@ class Agent:
     async def replies(self, conversation_id: int, text: str) -> None:
         """Write to the customer."""
         async with self.app.database.begin() as session:
-            await agents.reply(session, self.app.voice, conversation_id, self.user, text)
+            await agents.reply(
+                session, self.app.voice, conversation_id, self.user, text, settings=self.app.config.settings
+            )
 
     async def resolves(self, conversation_id: int) -> None:
         """End the hand-over as resolved."""

@@ -23,10 +23,10 @@ from bot.config.sections import (
     RasaSettings,
     RecognizerSettings,
     Shop,
-    SurveySettings,
     VerificationSettings,
     WebSettings,
 )
+from bot.config.surveys import QUESTIONS, SCALES, SurveyDefinition, SurveySettings, Whom
 from bot.config.tickets import (
     CalendarSettings,
     Gravity,
@@ -42,7 +42,9 @@ from bot.config.tickets import (
 )
 
 __all__ = [
+    "QUESTIONS",
     "RASA_KEYS",
+    "SCALES",
     "ApiSettings",
     "CalendarSettings",
     "Config",
@@ -61,6 +63,7 @@ __all__ = [
     "Settings",
     "SeverityRule",
     "Shop",
+    "SurveyDefinition",
     "SurveySettings",
     "Target",
     "Team",
@@ -72,6 +75,7 @@ __all__ = [
     "VerificationSettings",
     "WebSettings",
     "Webhook",
+    "Whom",
     "find_home",
     "line_of",
     "load_config",

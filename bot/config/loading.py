@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError, field_validator, model_validator
 from ruamel.yaml.comments import CommentedMap
 
+from bot.config.digests import Digest
 from bot.config.links import ApiSettings, TranslationSettings, Webhook
 from bot.config.people import HandoffSettings, Team
 from bot.config.problems import ConfigError, Problem, line_of, load_yaml
@@ -23,11 +24,12 @@ from bot.config.sections import (
     RecognizerSettings,
     Section,
     Shop,
-    SurveySettings,
     VerificationSettings,
     WebSettings,
     language_code,
 )
+from bot.config.surveys import FILE as SURVEYS
+from bot.config.surveys import SurveySettings
 from bot.config.tickets import CalendarSettings, ServiceLevels, TicketSettings, TopicSettings
 
 RASA_KEYS = {
@@ -63,6 +65,7 @@ class Settings(Section):
     topics: TopicSettings = Field(default_factory=TopicSettings)
     translation: TranslationSettings = Field(default_factory=TranslationSettings)
     webhooks: tuple[Webhook, ...] = ()
+    digests: tuple[Digest, ...] = ()
     api: ApiSettings = Field(default_factory=ApiSettings)
     connectors: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -90,9 +93,13 @@ class Settings(Section):
                 known = ", ".join(self.calendars) or "none yet"
                 raise ValueError(f"the calendar {name!r} is used, but not among `calendars` ({known})")
         names = [team.name for team in self.teams]
-        for kind, given in (("teams", names), ("webhooks", [hook.name for hook in self.webhooks])):
+        others = {"webhooks": [hook.name for hook in self.webhooks], "digests": [item.name for item in self.digests]}
+        for kind, given in {"teams": names, **others}.items():
             if twice := next((name for name in given if given.count(name) > 1), ""):
                 raise ValueError(f"two of `{kind}` are called {twice!r}")
+        for digest in self.digests:
+            if wrong := next((name for name in digest.teams if name not in names), ""):
+                raise ValueError(f"the digest {digest.name!r} is about {wrong!r}, which is not among `teams`")
         for team in self.teams:
             if team.next and team.next not in names:
                 raise ValueError(f"the team {team.name!r} is followed by {team.next!r}, which is not among `teams`")
@@ -138,6 +145,11 @@ class Config:
     def rasa_token(self) -> str:
         """What the Rasa server wants to see with every question; empty if it asks for nothing."""
         return self.env.get("LINGUADESK_RASA_TOKEN", "").strip()
+
+    @property
+    def translation_key(self) -> str:
+        """The key for the translation server; empty if it asks for none."""
+        return self.env.get("LIBRETRANSLATE_API_KEY", "").strip()
 
     def secret_key(self) -> str:
         """The key that signs cookies and links.
@@ -221,6 +233,35 @@ def _overridden(settings: Settings, env: dict[str, str]) -> Settings:
     return settings.model_copy(update={"recognizer": changed})
 
 
+def _surveys(home: Path, settings: Settings) -> SurveySettings:
+    """What ``surveys.yml`` says; without the file, what holds by itself."""
+    if not (home / SURVEYS).exists():
+        return SurveySettings()
+    document = load_yaml(home / SURVEYS, SURVEYS)
+    if document is None:
+        return SurveySettings()
+    if not isinstance(document, CommentedMap):
+        raise ConfigError(Problem(SURVEYS, 1, "expected settings such as `cooldown_days:` and `definitions:`"))
+    try:
+        found = SurveySettings.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(*_complaints(error, document, SURVEYS)) from None
+    problems = []
+    for index, item in enumerate(found.definitions):
+        known = {"languages": settings.languages, "channels": tuple(settings.connectors)}
+        for name, these in known.items():
+            for wrong in [value for value in getattr(item.audience, name) if these and value not in these]:
+                line = line_of(document, "definitions", index, "audience", name)
+                message = f"definitions.{index}.audience.{name}: {wrong!r} is not among `{_WHERE[name]}` of config.yml"
+                problems.append(Problem(SURVEYS, line, f"{message} ({', '.join(these)})"))
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+_WHERE = {"languages": "languages", "channels": "connectors"}
+
+
 def load_config(home: Path | None = None, data_dir: Path | None = None, env: dict[str, str] | None = None) -> Config:
     """Read and validate ``config.yml`` and the environment.
 
@@ -241,9 +282,13 @@ def load_config(home: Path | None = None, data_dir: Path | None = None, env: dic
     if not isinstance(document, CommentedMap):
         raise ConfigError(Problem("config.yml", 1, "expected settings such as `shop:` and `languages:`"))
     own = {key: value for key, value in document.items() if key not in RASA_KEYS}
+    if "surveys" in own:
+        moved = f"surveys: these settings have their own file, {SURVEYS}, beside this one; see docs/surveys.md"
+        raise ConfigError(Problem("config.yml", line_of(document, "surveys"), moved))
     try:
         settings = Settings.model_validate(own if "languages" in own else own | _spoken(document))
     except ValidationError as error:
         raise ConfigError(*_complaints(error, document, "config.yml")) from None
+    settings = settings.model_copy(update={"surveys": _surveys(home, settings)})
     folder = data_dir or Path(env.get("LINGUADESK_DATA_DIR") or "data")
     return Config(home=home, data_dir=folder.resolve(), settings=_overridden(settings, env), env=env)

@@ -117,14 +117,6 @@ class VerificationSettings(Section):
     window_minutes: int = Field(default=60, ge=1)
 
 
-class SurveySettings(Section):
-    """Satisfaction surveys."""
-
-    delay_seconds: int = Field(default=0, ge=0)
-    expiry_hours: int = Field(default=72, ge=1)
-    cooldown_days: int = Field(default=14, ge=0)
-
-
 class ImportMapping(Section):
     """How the columns of a CSV file become orders; a value is a column or a ``{Column}`` pattern."""
 
@@ -145,6 +137,7 @@ class ImportMapping(Section):
     carrier: str | None = None
     tracking_number: str | None = None
     tier: str | None = None
+    delivered_at: str | None = None
     cancelled_prefix: str = ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.config import Config, Settings
-from bot.contracts import Connector
+from bot.contracts import Connector, Recognizer, Translator
 from bot.outbox import Voice
 from bot.storage import Database
 
@@ -19,6 +19,9 @@ class Workshop:
     voice: Voice
     connectors: Mapping[str, Connector]
     config: Config
+    # None where translation is off.
+    translator: Translator | None = None
+    recognizer: Recognizer | None = None
 
     @property
     def settings(self) -> Settings:

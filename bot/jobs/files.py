@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.attachments import FETCH_FILE
 from bot.contracts import Attachment, PermanentError, TemporaryError
-from bot.engine import FETCH_FILE
 from bot.jobs.base import Workshop
 from bot.storage import signal
 from bot.storage.models import Conversation, FileStatus, StoredFile, Timer

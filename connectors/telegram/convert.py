@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any
 
 from bot.contracts import Address, Inbound, Kind, OutButton, Outgoing
@@ -18,6 +19,8 @@ MAX_TEXT = 4096
 MAX_CAPTION = 1024
 MAX_CALLBACK_BYTES = 64
 MAX_BUTTONS = 100
+# The most buttons that a row shows whole on a telephone.
+MAX_SCALE = 7
 MAX_TITLE = 64
 
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
@@ -281,7 +284,12 @@ def _call(message: Outgoing, method: str, **params: Any) -> dict[str, Any]:
 
 
 def rows(buttons: list[dict[str, str]]) -> list[list[dict[str, str]]]:
-    """A keyboard: short titles side by side, longer ones below each other."""
+    """A keyboard: short titles side by side, longer ones below each other; a scale of numbers in one or two rows."""
+    scale = list(takewhile(lambda button: button["text"].isdecimal() and len(button["text"]) <= 2, buttons))
+    if len(scale) > 2:
+        width = len(scale) if len(scale) <= MAX_SCALE else (len(scale) + 1) // 2
+        whole = [scale[start : start + width] for start in range(0, len(scale), width)]
+        return whole + (rows(buttons[len(scale) :]) if len(buttons) > len(scale) else [])
     longest = max((utf16_length(button["text"]) for button in buttons), default=0)
     width = 5 if longest <= 4 else 2 if longest <= 14 else 1
     return [buttons[start : start + width] for start in range(0, len(buttons), width)]

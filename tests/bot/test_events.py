@@ -205,7 +205,7 @@ async def test_a_block_stops_everything_and_a_message_lets_it_go_on(chat: Chat) 
     async with chat.app.database.begin() as session:
         sam = await users.add(session, "sam", "Sam", "a long password", Role.AGENT)
         with pytest.raises(HandoffError, match="unreachable"):
-            await agents.reply(session, chat.app.voice, talk.id, sam, "hello?")
+            await agents.reply(session, chat.app.voice, talk.id, sam, "hello?", settings=chat.app.config.settings)
         found = await session.get_one(Conversation, talk.id)
         await agents.resolve(session, chat.app.voice, talk.id, sam, chat.app.config.settings.surveys)
         assert found.owner is Owner.BOT

@@ -9,27 +9,31 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from bot.config import Config
+from bot.config import Config, HandoffSettings
 from bot.contracts import Address, Author, Inbound
 from bot.inbox import store
 from bot.outbox import post, retry
-from bot.services import privacy, surveys, tickets
+from bot.services import callbacks, drafts, handoff, privacy, surveys, tickets, timers
 from bot.services.order_import import import_orders
 from bot.storage import Database, now
 from bot.storage.models import (
     Conversation,
     Customer,
+    Draft,
+    Handoff,
     Inbox,
     InboxStatus,
     Message,
     OrderRow,
     Outbox,
     OutboxStatus,
+    Role,
     Survey,
     SurveyStatus,
     TicketEvent,
     TicketType,
     Timer,
+    User,
 )
 from bot.texts import Rendered
 
@@ -137,12 +141,10 @@ async def test_what_is_planned_and_recorded_goes(any_database: Database, config:
                 language="en",
             )
             await tickets.record(session, opened, "customer", "note", words="secret")
-            survey = await surveys.schedule(
-                session, conversation, config.settings.surveys.model_copy(update={"cooldown_days": 0})
-            )
-            assert survey is not None
+            assert await surveys.plan(session, conversation, config.settings.surveys, "conversation_closed")
     await erase(any_database, ids[0], config)
-    assert {survey.status for survey in await rows(any_database, Survey)} == {SurveyStatus.CANCELLED}
+    cancelled = {(survey.status, survey.reason) for survey in await rows(any_database, Survey)}
+    assert cancelled == {(SurveyStatus.CANCELLED, "erased")}
     events = await rows(any_database, TicketEvent)
     assert len(events) == 4 and all(event.detail == {} for event in events)
 
@@ -199,8 +201,8 @@ async def test_what_was_on_its_way_goes_later(any_database: Database, config: Co
     await _sweep(any_database)
     texts_left = [row.body["text"] for row in await rows(any_database, Outbox)]
     assert texts_left == ["[erased]", "[erased]", "[erased]", "done"]
-    timers = [timer for timer in await rows(any_database, Timer) if timer.kind == privacy.SWEEP]
-    assert len(timers) == 2, "nothing is left to sweep"
+    swept = [timer for timer in await rows(any_database, Timer) if timer.kind == privacy.SWEEP]
+    assert len(swept) == 2, "nothing is left to sweep"
 
 
 async def test_what_never_leaves_is_given_up(any_database: Database, config: Config) -> None:
@@ -228,3 +230,52 @@ async def test_what_is_said_afterwards_stays(any_database: Database, config: Con
         await session.execute(update(Inbox).values(status=InboxStatus.DONE))
     await _sweep(any_database)
     assert [bool(row.event) for row in await rows(any_database, Inbox)] == [False, True]
+
+
+async def _called_back(database: Database, number: int, phone: str) -> int:
+    """A customer waits to be called at a number, from tomorrow on."""
+    async with database.begin() as session:
+        conversation = await session.get_one(Conversation, number)
+        row = await handoff.begin(session, conversation, "asked", HandoffSettings())
+        await handoff.end(session, conversation, callbacks.CALLBACK)
+        row.phone = phone
+        key = callbacks.timer_of(row.id)
+        await timers.schedule(session, callbacks.CALL, now() + timedelta(days=1), {"handoff": row.id}, key=key)
+        return row.id
+
+
+async def test_nobody_is_called_whose_number_is_erased(any_database: Database, config: Config) -> None:
+    """The planned call is called off; one that is asked for later keeps its number when the rest is swept."""
+    number = await chat(any_database)
+    await _called_back(any_database, number, "+34600123456")
+    await erase(any_database, number, config)
+    assert [row.phone for row in await rows(any_database, Handoff)] == [""]
+    assert callbacks.CALL not in {timer.kind for timer in await rows(any_database, Timer)}
+    await _handled(any_database, number)
+    await _called_back(any_database, number, "+31612345678")
+    await _sweep(any_database)
+    assert [row.phone for row in await rows(any_database, Handoff)] == ["", "+31612345678"]
+    assert callbacks.CALL in {timer.kind for timer in await rows(any_database, Timer)}
+
+
+async def test_what_was_begun_to_be_written_about_a_ticket_goes(any_database: Database, config: Config) -> None:
+    """A note that an agent has not sent yet may hold what the customer said."""
+    number = await chat(any_database)
+    async with any_database.begin() as session:
+        user = User(username="sam", name="Sam", password_hash="", role=Role.AGENT)
+        conversation = await session.get_one(Conversation, number)
+        session.add(user)
+        opened = await tickets.open_ticket(
+            session,
+            conversation,
+            kind=TicketType.DAMAGED,
+            severity=None,
+            order_number="",
+            description="secret",
+            language="en",
+        )
+        for place in (drafts.ticket_place(opened.id), drafts.ticket_place(opened.id + 1)):
+            await drafts.keep(session, user.id, place, "secret")
+    await erase(any_database, number, config)
+    async with any_database.read() as session:
+        assert list(await session.scalars(select(Draft.place))) == ["/desk/tickets/2/note"]

@@ -13,8 +13,8 @@ from bot.config import Shop
 from bot.domain import load_domain
 from bot.inbox import Acceptor
 from bot.storage import Database
-from bot.storage.migrate import upgrade
 from bot.texts import Texts
+from tests.databases import prepared
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     async def make() -> None:
         database = Database(f"sqlite+aiosqlite:///{path}")
-        await upgrade(database)
+        await prepared(database)
         await database.close()
 
     asyncio.run(make())

@@ -22,10 +22,10 @@ from bot.domain import load_domain
 from bot.inbox import Acceptor
 from bot.outbox import post
 from bot.storage import Database, now, signal
-from bot.storage.migrate import upgrade
 from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Message, Outbox, StoredFile
 from bot.texts import Rendered, Texts
 from connectors import Host, create
+from tests.databases import prepared
 
 
 @dataclass(slots=True)
@@ -142,7 +142,7 @@ async def served(app: Any, port: int = 0) -> AsyncIterator[str]:
 async def site(channel: str, config: Config, port: int = 0) -> AsyncIterator[Site]:
     """A channel with its database, its dispatcher and its server."""
     database = Database(config.database_url)
-    await upgrade(database)
+    await prepared(database)
     try:
         texts = Texts(load_domain(config.home), ("en",), config.settings.shop)
         connector: Any = create(channel, Host(database, config, config.env, texts))

@@ -20,7 +20,7 @@ demo: $(VENV)/run.done  ## a whole desk with an invented shop
 	$(DEMO) $(if $(PORT),--port $(PORT)) $(DEMO_OPTIONS)
 
 test: $(VENV)/dev.done  ## all tests; PostgreSQL and Chromium are used where they are installed
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_OPTIONS)
 
 lint: $(VENV)/dev.done  ## style, types, import layers
 	$(BIN)/ruff check .

@@ -87,7 +87,10 @@ class RasaSettings(Section):
     @field_validator("url")
     @classmethod
     def _url(cls, value: str) -> str:
-        return server_address(value)
+        try:
+            return server_address(value)
+        except ValueError as error:
+            raise ValueError(str(error).replace("secrets belong", "LINGUADESK_RASA_TOKEN belongs")) from None
 
 
 class RecognizerSettings(Section):

@@ -206,7 +206,7 @@ class CalendarSettings(Section):
                 raise ValueError(f"a day of {days!r} stands here twice")
             seen |= set(named)
         if not any(value.values()):
-            raise ValueError("no hours at all; name at least one shift, for example mon-fri: [09:00-17:30]")
+            raise ValueError('no hours at all; name at least one shift, for example mon-fri: ["09:00-17:30"]')
         return value
 
     @field_validator("special")

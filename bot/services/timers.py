@@ -31,4 +31,5 @@ async def cancel(session: AsyncSession, key: str) -> None:
     query = select(Timer.id).where(Timer.key == key, Timer.status == TimerStatus.PENDING)
     found = await session.scalar(query.with_for_update(skip_locked=True))
     if found is not None:
-        await session.execute(delete(Timer).where(Timer.id == found).execution_options(synchronize_session=False))
+        # Synchronised with the session: it may be this very timer's own work that ends what it was for.
+        await session.execute(delete(Timer).where(Timer.id == found).execution_options(synchronize_session="evaluate"))

@@ -645,7 +645,7 @@ class TestFiles:
 
     @contextlib.asynccontextmanager
     async def _timers(self, app: App, connectors: dict[str, Any]) -> AsyncIterator[None]:
-        made = jobs.handlers(app.database, app.voice, connectors, app.config)
+        made = jobs.handlers(jobs.Workshop(app.database, app.voice, connectors, app.config))
         task = asyncio.create_task(TimerWorker(app.database, made, app.config.settings.delivery).run())
         try:
             yield

@@ -58,7 +58,8 @@ async def looked_at(page: Page, *views: tuple[str, dict[str, int]]) -> list[str]
     """What is found in a page in each colour scheme and size."""
     found: list[str] = []
     for scheme, size in views:
-        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        # A colour on its way from one theme to the other is no finding.
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
         await page.set_viewport_size({"width": size["width"], "height": size["height"]})
         found += [f"{scheme} {size['width']}: {line}" for line in await findings(page)]
     return found

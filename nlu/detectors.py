@@ -19,6 +19,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from nlu import tables
+
 log = logging.getLogger(__name__)
 
 PACKAGE = "py3langid"
@@ -58,7 +60,7 @@ def prepare(models_dir: Path) -> None:
     if all((folder / f"{name}.npy").is_file() for name in _TABLES):
         return
     own = _ordinary()
-    tables = {
+    found = {
         "features": own.nb_ptc,
         "priors": own.nb_pc,
         "classes": np.array(own.nb_classes),
@@ -69,8 +71,8 @@ def prepare(models_dir: Path) -> None:
     models_dir.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=models_dir))
     try:
-        for name, table in tables.items():
-            np.save(work / f"{name}.npy", table)
+        for name, table in found.items():
+            tables.save(work / f"{name}.npy", table)
         with contextlib.suppress(OSError):
             work.rename(folder)
     finally:
@@ -87,16 +89,16 @@ def _mapped(folder: Path) -> Any:
     """The identifier with its big tables in mapped files. Raises if they are not usable."""
     from py3langid.langid import LanguageIdentifier
 
-    tables = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _TABLES}
+    found: dict[str, Any] = {name: tables.mapped(folder / f"{name}.npy") for name in _TABLES}
     return LanguageIdentifier(
-        tables["features"],
-        np.array(tables["priors"]),
-        tables["classes"].tolist(),
+        found["features"],
+        np.array(found["priors"]),
+        found["classes"].tolist(),
         # Read one number at a time: a memoryview does that much faster than an array.
-        memoryview(tables["moves"]),
-        tables["outputs"].tolist(),
+        memoryview(found["moves"]),
+        found["outputs"].tolist(),
         norm_probs=True,
-        tk_row=tables["rows"].tolist(),
+        tk_row=found["rows"].tolist(),
     )
 
 

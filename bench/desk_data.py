@@ -42,6 +42,8 @@ TEAMS = ("First line", "Billing", "Delivery", "Escalations")
 CHANNELS = ("web", "web", "whatsapp", "whatsapp", "whatsapp", "telegram", "slack", "rest")
 # One conversation of this length; its id is 1.
 LONG = 500
+CARRIERS = ("PostNL", "DHL", "UPS", "Correos", "")
+COUNTRIES = ("ES", "NL", "DE", "FR", "PT", "US", "CN", "JP", "BR", "")
 OPEN, WAITING = 400, 120
 DAYS = 730
 CHUNK = 5000
@@ -247,6 +249,10 @@ class Shop:
                 "resolved_at": None if live else created + timedelta(hours=5),
                 "team": TEAMS[number % len(TEAMS)],
                 "agent_id": number % USERS + 1 if number % 5 else None,
+                # Few products are complained about often, most seldom.
+                "product": f"Product {number % 7 if number % 3 else number % 400}" if number % 11 else "",
+                "carrier": CARRIERS[number % len(CARRIERS)],
+                "country": COUNTRIES[number % len(COUNTRIES)],
             }
             runs = live and status is not TicketStatus.PENDING_CUSTOMER
             due = self.end + timedelta(hours=dice.uniform(-40, 80))

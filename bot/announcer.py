@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select, update
@@ -22,16 +21,15 @@ from bot.contracts import AgentSpace, ChannelDown, ChatMoved, Media, Note, Perma
 from bot.inbox import move_chat
 from bot.pace import Pace, backoff
 from bot.services.alerts import ANNOUNCED
-from bot.storage import Database, clean, now, wait
+from bot.storage import Database, clean, now
 from bot.storage.database import described
 from bot.storage.models import Announcement
+from bot.tending import Tending
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 CALL_SECONDS = 36.0
-STOP_SECONDS = 10.0
 # A chat that takes nothing for longer is left alone meanwhile.
 PARK_SECONDS = 2.0
 # A channel that is down rests for so long if it does not say itself how long.
@@ -69,26 +67,11 @@ class Announcer:
         self._paces = paces
         self._settings = settings
         self._words = cards.words_of(settings)
-        self._saying: dict[str, asyncio.Task[None]] = {}
+        self._tending: Tending[str] = Tending(database, ANNOUNCED, "nothing is announced for now")
 
     async def run(self) -> None:
         """Say announcements for ever; ends only by cancellation, after what is being said."""
-        try:
-            with self._database.hub.watch(ANNOUNCED) as waiting:
-                while True:
-                    try:
-                        await self._look()
-                    except Exception as error:
-                        # Whatever it is, it may pass; nothing would be announced if this ended.
-                        log.error("nothing is announced for now: %s", described(error))
-                        await asyncio.sleep(IDLE_SECONDS)
-                    await wait(waiting, IDLE_SECONDS)
-        finally:
-            if tasks := set(self._saying.values()):
-                _done, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
-                for task in late:
-                    task.cancel()
-                await asyncio.gather(*late, return_exceptions=True)
+        await self._tending.run(self._look)
 
     async def _look(self) -> None:
         """Give each channel a row of what is new, and begin in those where something is due."""
@@ -106,13 +89,8 @@ class Announcer:
             await self._forget(moment)
         for channel in self._spaces:
             due = waiting.get(channel) or waiting.get("")
-            if due is not None and due[1] <= moment and channel not in self._saying:
-                task = asyncio.create_task(self._tend(channel))
-                self._saying[channel] = task
-                task.add_done_callback(partial(self._tended, channel))
-
-    def _tended(self, channel: str, _task: asyncio.Task[None]) -> None:
-        self._saying.pop(channel, None)
+            if due is not None and due[1] <= moment:
+                self._tending.begin(channel, self._tend)
 
     async def _spread(self, moment: datetime) -> None:
         """One row for each channel; where there is none, there is nobody to be told."""

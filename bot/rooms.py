@@ -27,16 +27,15 @@ from bot.contracts import AgentSpace, ChatMoved, Connector, Media, Note, Permane
 from bot.inbox import move_chat
 from bot.pace import Pace, backoff
 from bot.services import rooms, translations
-from bot.storage import Database, clean, insert_ignore, now, wait
+from bot.storage import Database, clean, insert_ignore, now
 from bot.storage.database import described
 from bot.storage.models import Conversation, FileStatus, Handoff, Message, RoomRow, StoredFile, Ticket, Translation
+from bot.tending import Tending
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 CALL_SECONDS = 36.0
-STOP_SECONDS = 10.0
 # A chat that takes nothing for longer is left alone meanwhile.
 PARK_SECONDS = 2.0
 MAX_TOGETHER = 20
@@ -109,7 +108,7 @@ class RoomKeeper:
         self._paces = paces
         self._settings = settings
         self._words = cards.words_of(settings)
-        self._tending: dict[int, asyncio.Task[None]] = {}
+        self._tending: Tending[int] = Tending(database, rooms.TOPIC, "the agents' rooms are not kept for now")
         # The newest translation of what a card shows; looked for only where there can be one.
         self._translated: Any = null()
         if translations.is_on(settings):
@@ -125,22 +124,7 @@ class RoomKeeper:
         """Keep the rooms for ever; ends only by cancellation, after what is being said."""
         if not self._spaces:
             await asyncio.Event().wait()
-        try:
-            with self._database.hub.watch(rooms.TOPIC) as waiting:
-                while True:
-                    try:
-                        await self._look()
-                    except Exception as error:
-                        # Whatever it is, it may pass; agents would learn of nobody if this ended.
-                        log.error("the agents' rooms are not kept for now: %s", described(error))
-                        await asyncio.sleep(IDLE_SECONDS)
-                    await wait(waiting, IDLE_SECONDS)
-        finally:
-            if tasks := set(self._tending.values()):
-                _done, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
-                for task in late:
-                    task.cancel()
-                await asyncio.gather(*late, return_exceptions=True)
+        await self._tending.run(self._look)
 
     async def _look(self) -> None:
         """Make a room for each hand-over that has none, and see to the rooms in which something is missing."""
@@ -151,13 +135,7 @@ class RoomKeeper:
         async with self._database.read() as session:
             waiting = [item.room.id for item in await self._open(session) if _is_behind(item)]
         for room_id in waiting:
-            if room_id not in self._tending:
-                task = asyncio.create_task(self._tend(room_id))
-                self._tending[room_id] = task
-                task.add_done_callback(partial(self._tended, room_id))
-
-    def _tended(self, room_id: int, _task: asyncio.Task[None]) -> None:
-        self._tending.pop(room_id, None)
+            self._tending.begin(room_id, self._tend)
 
     async def _without_room(self, session: AsyncSession) -> list[tuple[int, str]]:
         found = []

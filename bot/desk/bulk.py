@@ -81,7 +81,7 @@ async def _batch(visit: Visit, fields: Mapping[str, str], place: str) -> Batch:
     if fields.get("all") == "1" and not fields.get("ids"):
         query = _query(fields)
         async with visit.desk.database.read() as session:
-            there = await known(session)
+            there = await known(session, topics=place == "tickets")
             if place == "tickets":
                 asked = tickets_asked(visit, there, query)
                 page = await lists.ticket_ids(session, asked.wanted, asked.sort, size=MOST_AT_ONCE)

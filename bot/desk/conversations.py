@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,11 +68,18 @@ async def _page(
     if from_htmx(visit.request):
         # The script takes only good answers; the words of a failure stand in the part itself.
         return visit.render("_conversation.html", **context)
+    if context["span"].everything:
+        # It takes long enough for others to notice if they had to wait for it.
+        return await asyncio.to_thread(visit.render, "conversation.html", status, **context)
     return visit.render("conversation.html", status, **context)
 
 
 async def show(visit: Visit) -> Response:
-    """One conversation."""
+    """One conversation; for the page's script also what came before what it shows."""
+    if from_htmx(visit.request) and "before" in visit.request.query_params:
+        async with visit.desk.database.read() as session:
+            context = await timeline.earlier(visit, session)
+        return visit.render("_messages.html", **context)
     return await _page(visit)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bot.desk.auth import Session
-from bot.desk.pages import Desk, digest, whole
+from bot.desk.pages import Desk, alerts_version, digest, whole
 from bot.desk.presence import version as presence_version
 from bot.services import alerts, presence, teams
 from bot.storage import StorageError, now, reports, talk_reports, wait
@@ -24,7 +24,7 @@ POLL_SECONDS = 2.0
 # Signals that come in a burst are answered together.
 GAP_SECONDS = 0.1
 PING_SECONDS = 20
-# Parts that a new page has by itself as they are when its stream begins; only what comes then is told.
+# Parts of which only what comes after the stream's beginning is told, unless the page says what it has.
 FROM_NOW_ON = frozenset({"alerts", "news"})
 
 
@@ -36,7 +36,7 @@ async def _versions(desk: Desk, user: User, conversation: int) -> dict[str, str]
         if conversation:
             versions["conversation"] = digest(await talk_reports.conversation_version(reading, conversation))
             versions["presence"] = presence_version(await talk_reports.lookers(reading, conversation, user.id))
-        versions["alerts"] = digest(repr([item.id for item in await alerts.unseen(reading, user.id)]))
+        versions["alerts"] = alerts_version(await alerts.unseen(reading, user.id))
         versions["news"] = digest(repr(await talk_reports.marks(reading, user.id, mine)) + versions["alerts"])
     return versions
 
@@ -81,7 +81,7 @@ def handler(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
     """``/desk/events``: ``queue``, ``alerts`` and ``news`` events; with ``?conversation=`` also
     ``conversation`` and ``presence``, and others see that its reader has it open.
 
-    ``q``, ``c`` and ``p`` name what the page shows already, so that a page that missed something while it
+    ``q``, ``c``, ``p`` and ``a`` name what the page shows already, so that a page that missed something while it
     was connecting hears of it at once. Ends by itself when the browser leaves, the server stops, or
     the user is signed out.
     """
@@ -92,6 +92,8 @@ def handler(desk: Desk) -> Callable[[Request], Awaitable[Response]]:
         conversation = whole(query.get("conversation", "")) or 0
         seen = {"queue": query.get("q", ""), "conversation": query.get("c", "")}
         seen["presence"] = query.get("p", presence_version([]))
+        if "a" in query:
+            seen["alerts"] = query["a"]
         source = changes(desk, session, conversation, seen)
         return EventSourceResponse(source, ping=PING_SECONDS, sep="\n")
 

@@ -255,7 +255,7 @@ async def tickets(visit: Visit) -> Response:
     """The list of tickets as it is filtered, all of it."""
     format, query = visit.request.path_params["format"], visit.request.query_params
     async with visit.desk.database.read() as session:
-        asked = tickets_asked(visit, await known(session), query)
+        asked = tickets_asked(visit, await known(session, topics=True), query)
     sheet = _Sheet(visit)
 
     async def page(session: AsyncSession, place: Place | None) -> lists.Listed:

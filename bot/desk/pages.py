@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +21,7 @@ from bot.canned import load_canned
 from bot.config import Config
 from bot.contracts import Translator
 from bot.desk.auth import Session, Sessions, Throttle
+from bot.desk.reasons import why
 from bot.desk.telling import told
 from bot.domain import load_domain
 from bot.outbox import Voice
@@ -105,6 +106,11 @@ def static_url(name: str) -> str:
 def digest(version: str) -> str:
     """A short stand-in for a version text, to be compared only."""
     return hashlib.sha256(version.encode()).hexdigest()[:16]
+
+
+def alerts_version(rows: Iterable[Alert]) -> str:
+    """A short stand-in for what a user has not seen yet."""
+    return digest(repr([item.id for item in rows]))
 
 
 def whole(text: str) -> int | None:
@@ -213,6 +219,7 @@ class Visit:
             "corrections": self.corrections,
             "manages": self.manages,
             "alerts": told(self.words, self.alerts),
+            "alerts_seen": alerts_version(self.alerts),
             "marks": self.marks,
             "token": self.desk.sessions.token(self.session),
             "shop": self.shop,
@@ -255,12 +262,15 @@ class Desk:
             loader=PackageLoader("bot.desk"),
             autoescape=True,
             undefined=StrictUndefined,
+            # Looking whether each part of a page has changed on disk takes longer than drawing it.
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self.templates.globals["static_url"] = static_url
         self.templates.globals["scripts"] = SCRIPTS
         self.templates.globals["digest"] = digest
+        self.templates.globals["why"] = why
 
     def words(self, language: str) -> Words:
         """The words of one language, with the shop's clock."""

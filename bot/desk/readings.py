@@ -1,4 +1,4 @@
-"""Correcting what the bot understood: a small menu under each customer's message."""
+"""Correcting what the bot understood, or confirming it: a small menu under each customer's message."""
 
 from __future__ import annotations
 
@@ -32,10 +32,24 @@ def _choices(visit: Visit, message: Message) -> tuple[list[str], list[str]]:
     return best, others
 
 
+def _sure(visit: Visit) -> float:
+    """From which confidence on a reading needs nobody to say that it was right."""
+    return visit.desk.config.settings.recognizer.sure
+
+
 def _menu(visit: Visit, message: Message, status: int = 200, *, failed: bool = False) -> Response:
     best, others = _choices(visit, message)
+    taken = (message.parse or {}).get("intent") or {}
+    unsure = taken.get("name") in visit.desk.intents and float(taken.get("confidence") or 0) < _sure(visit)
     template = "_fix.html" if from_htmx(visit.request) else "fix.html"
-    shown = {"message": message, "best": best, "others": others, "failed": failed, "conversation": visit.id()}
+    shown = {
+        "right": taken["name"] if unsure else "",
+        "message": message,
+        "best": best,
+        "others": others,
+        "failed": failed,
+    }
+    shown["conversation"] = visit.id()
     # The script takes only good answers; the words of a refusal stand in the menu itself.
     return visit.render(template, 200 if from_htmx(visit.request) else status, **shown)
 
@@ -54,9 +68,9 @@ async def correct(visit: Visit) -> Response:
         raise PageError(400, "bad_request")
     try:
         async with visit.desk.database.begin() as session:
-            await corrections.suggest(session, message.id, intent, visit.me)
+            await corrections.suggest(session, message.id, intent, visit.me, sure=_sure(visit))
     except CorrectionError:
         return _menu(visit, message, 409, failed=True)
     if from_htmx(visit.request):
         return visit.render("_fixed.html", intent=intent)
-    return RedirectResponse(f"/desk/conversations/{visit.id()}#m{message.id}", 303)
+    return RedirectResponse(f"/desk/conversations/{visit.id()}?at={message.id}#m{message.id}", 303)

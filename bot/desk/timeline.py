@@ -12,7 +12,7 @@ from bot import agents
 from bot.canned import CannedReply
 from bot.cards import tried
 from bot.desk.files import previews
-from bot.desk.pages import NOT_FOUND, PageError, Visit, digest
+from bot.desk.pages import NOT_FOUND, PageError, Visit, digest, whole
 from bot.desk.presence import version as presence_version
 from bot.desk.uploads import MAX_UPLOAD_BYTES
 from bot.services import clocks, drafts, notes, translations
@@ -22,6 +22,7 @@ from bot.storage import now, reports, talk_reports
 from bot.storage.models import Conversation, Customer, TicketClock, TicketStatus
 from bot.storage.talk_reports import ConversationView, NoteItem, TranscriptItem
 
+# So many messages are shown at once, and so many on a page with everything.
 SHOWN = 100
 MOST_SHOWN = 2000
 # What the composer and the buttons go by; also what data-state in the page says.
@@ -37,11 +38,29 @@ class Ready:
     replies: tuple[CannedReply, ...]
 
 
-def shown(visit: Visit) -> int:
-    """How many messages the page is asked to show."""
-    asked = visit.request.query_params.get("show", "")
-    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else SHOWN
-    return min(max(number, SHOWN), MOST_SHOWN)
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which messages are asked for: the newest, or with ``before`` the newest of those before a message."""
+
+    before: int | None = None
+    everything: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many messages at most."""
+        return MOST_SHOWN if self.everything else SHOWN
+
+
+async def span(visit: Visit, session: AsyncSession) -> Span:
+    """What the address asks for: ``before`` a message, ``at`` one, ``show=all``; else the newest messages."""
+    query = visit.request.query_params
+    before, at = whole(query.get("before", "")), whole(query.get("at", ""))
+    if before is None and at is not None:
+        following = await talk_reports.messages_after(session, visit.id(), at, SHOWN)
+        if len(following) == SHOWN:
+            # In the middle, so that one sees what it was about.
+            before = following[SHOWN // 2]
+    return Span(before, query.get("show") == "all")
 
 
 def state_of(view: ConversationView, me: int) -> str:
@@ -123,6 +142,40 @@ def _translates(visit: Visit, talk: Conversation) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the timeline; ``earlier`` is the message before which there is more, None if there is nothing."""
+
+    messages: list[TranscriptItem]
+    timeline: list[TranscriptItem | NoteItem]
+    earlier: int | None
+    previews: dict[int, str]
+
+
+async def stretch(visit: Visit, session: AsyncSession, wanted: Span) -> Stretch:
+    """The part of a conversation's timeline that is asked for."""
+    messages, more = await talk_reports.transcript(session, visit.id(), wanted.size, wanted.before)
+    since = messages[0].created_at if more else None
+    found = await talk_reports.notes(session, visit.id(), since, MOST_SHOWN, wanted.before)
+    files = [file for message in messages for file in message.files]
+    shown = await previews(visit.desk.config.files_dir, files) if files else {}
+    return Stretch(messages, merged(messages, found), messages[0].id if more else None, shown)
+
+
+async def earlier(visit: Visit, session: AsyncSession) -> dict[str, Any]:
+    """What the page's script puts before what it shows already.
+
+    Raises:
+        PageError: there is no such conversation.
+    """
+    talk = await session.get(Conversation, visit.id())
+    if talk is None:
+        raise PageError(*NOT_FOUND)
+    wanted = await span(visit, session)
+    part = await stretch(visit, session, wanted)
+    return {"talk": talk, "span": wanted, "part": part}
+
+
 async def context(visit: Visit, session: AsyncSession, typed: Mapping[str, str]) -> dict[str, Any]:
     """Everything that the page shows.
 
@@ -137,25 +190,21 @@ async def context(visit: Visit, session: AsyncSession, typed: Mapping[str, str])
     view = await talk_reports.conversation(session, visit.id())
     if view is None:
         raise PageError(*NOT_FOUND)
-    talk, number = view.conversation, shown(visit)
-    messages, more = await talk_reports.transcript(session, talk.id, number)
-    found = await talk_reports.notes(session, talk.id, messages[0].created_at if more else None, number)
+    talk, wanted = view.conversation, await span(visit, session)
+    part = await stretch(visit, session, wanted)
+    newest = part.messages[-1].id if part.messages else 0
+    if wanted.before is not None:
+        newest = await talk_reports.newest_message(session, talk.id)
     lookers = await talk_reports.lookers(session, talk.id, visit.me.id)
     reply_place, note_place = drafts.places(talk.id)
     kept = await drafts.of(session, visit.me.id, (reply_place, note_place))
-    more = more and number < MOST_SHOWN
     return {
         "view": view,
         "talk": talk,
         "state": state_of(view, visit.me.id),
-        "timeline": merged(messages, found),
-        "newest": messages[-1].id if messages else 0,
-        "more": more,
-        "shown": number,
-        "next_shown": min(number * 5, MOST_SHOWN),
-        "previews": await previews(
-            visit.desk.config.files_dir, [file for message in messages for file in message.files]
-        ),
+        "span": wanted,
+        "part": part,
+        "newest": newest,
         "lookers": lookers,
         "canned": ready_replies(visit, talk, view.customer),
         "reply_place": reply_place,

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from bot.desk.export import TYPES, harmless
+from bot.desk.lists import NOT_MERGED, UNKNOWN, country
 from bot.desk.pages import Visit
 from bot.services import topics
 from bot.services.topics import MIN_CELL, SEPARATOR, Dimension, Period, Row, Voice
@@ -70,7 +71,7 @@ def _value(visit: Visit, by: Dimension, value: str) -> str:
     if by is Dimension.LANGUAGE:
         return words.language_of(value)
     if by is Dimension.COUNTRY:
-        return str(words.locale.territories.get(value.upper(), value))
+        return country(words, value)
     return value
 
 
@@ -90,15 +91,16 @@ def _points(series: tuple[int, ...]) -> str:
     return " ".join(f"{place * step:.1f},{HEIGHT - 2 - (HEIGHT - 4) * n / most:.1f}" for place, n in enumerate(series))
 
 
-def _link(by: Dimension, row: Row) -> str:
-    """The list of a topic's tickets, as far as it can be narrowed down to it."""
-    if row.of:
-        wanted = {"type": row.of}
-    elif row.value and by in (Dimension.TYPE, Dimension.LANGUAGE):
-        wanted = {by.value: row.value}
-    else:
+def _link(asked: _Asked, row: Row) -> str:
+    """The list of a topic's tickets, exactly those that were counted; nothing for several topics together."""
+    if row.value is None:
         return ""
-    return f"/desk/tickets?{urlencode(wanted)}"
+    parts = ("type", "product") if row.of else (asked.by.value,)
+    values = (row.of, row.value) if row.of else (row.value,)
+    wanted = {name: value or UNKNOWN for name, value in zip(parts, values, strict=True)}
+    span = asked.found.span
+    days = {"since": span.starts[0].isoformat(), "until": (span.end - timedelta(days=1)).isoformat()}
+    return f"/desk/tickets?{urlencode(wanted | days | {'merged': NOT_MERGED})}"
 
 
 def _heads(visit: Visit, found: Voice) -> list[str]:
@@ -125,7 +127,7 @@ async def show(visit: Visit) -> Response:
     async with visit.desk.database.read() as session:
         flags = await topics.flags(session, _today(visit) - timedelta(days=settings.days))
     lines = [
-        Line(row, _topic(visit, asked.by, row), row.count / found.total, _points(row.series), _link(asked.by, row))
+        Line(row, _topic(visit, asked.by, row), row.count / found.total, _points(row.series), _link(asked, row))
         for row in found.rows
     ]
     return visit.render(

@@ -17,6 +17,7 @@ from bot.jobs.figures import FigureKeeper
 from bot.jobs.files import file_jobs, store_file
 from bot.jobs.followups import followup_jobs
 from bot.jobs.handoffs import handoff_jobs
+from bot.jobs.retention import begin_retention, retention_jobs
 from bot.jobs.surveys import begin_rounds, survey_jobs
 from bot.jobs.tickets import ticket_jobs
 from bot.jobs.topics import begin_topics, topic_jobs
@@ -38,6 +39,7 @@ AREAS: tuple[Area, ...] = (
     followup_jobs,
     digest_jobs,
     band_jobs,
+    retention_jobs,
 )
 
 
@@ -47,6 +49,7 @@ STARTS: tuple[Callable[[AsyncSession, Settings], Awaitable[None]], ...] = (
     begin_topics,
     begin_digests,
     begin_bands,
+    begin_retention,
 )
 
 

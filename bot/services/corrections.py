@@ -45,7 +45,7 @@ class Waiting:
     conversation_id: int | None
 
 
-async def suggest(session: AsyncSession, message_id: int, intent: str, agent: User) -> Correction:
+async def suggest(session: AsyncSession, message_id: int, intent: str, agent: User, *, sure: float = 0.0) -> Correction:
     """Say what a customer's message meant. There is one open correction a message: another changes it.
 
     Args:
@@ -53,17 +53,19 @@ async def suggest(session: AsyncSession, message_id: int, intent: str, agent: Us
         message_id: the message.
         intent: what it meant, an intent of the project; the caller knows which there are.
         agent: who says so.
+        sure: below this confidence, in [0, 1], a reading that was right is worth saying so: the bot learns to
+            be surer of it.
 
     Raises:
         CorrectionError: ``not_read`` for what is no customer's message that the bot has read, ``same`` for
-            what it understood itself.
+            what it understood itself and was sure of.
     """
     message = await session.get(Message, message_id)
     if message is None or message.author is not Author.CUSTOMER or not message.parse or message.text == ERASED:
         raise CorrectionError("not_read")
     taken = message.parse.get("intent") or {}
-    predicted = str(taken.get("name") or "")
-    if predicted == intent:
+    predicted, confidence = str(taken.get("name") or ""), float(taken.get("confidence") or 0.0)
+    if predicted == intent and confidence >= sure:
         raise CorrectionError("same")
     known: Correction | None = await session.scalar(
         select(Correction)
@@ -80,7 +82,7 @@ async def suggest(session: AsyncSession, message_id: int, intent: str, agent: Us
             text=message.text,
             language=message.language,
             predicted=predicted[:80],
-            confidence=float(taken.get("confidence") or 0.0),
+            confidence=confidence,
             intent=intent,
             agent_id=agent.id,
         )

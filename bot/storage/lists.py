@@ -8,10 +8,10 @@ further than :data:`MOST_COUNTED`. Each function takes the session of a read tra
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -60,17 +60,29 @@ class Due(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TicketFilter:
-    """Which tickets; None and empty: all. ``agent_id`` may be :data:`NOBODY`; ``today`` is the day's end."""
+    """Which tickets; None: all, as with an empty channel.
+
+    ``agent_id`` may be :data:`NOBODY`; ``today`` is the day's end;
+    ``language``, ``team``, ``product``, ``carrier`` and ``country`` are those without one with ``""``;
+    ``since`` and ``until`` are when tickets were opened, the latter excluded; ``merged`` is whether they were
+    merged into another one.
+    """
 
     status: TicketStatus | None = None
     type: TicketType | None = None
     severity: Severity | None = None
-    language: str = ""
+    language: str | None = None
     channel: str = ""
     team: str | None = None
     agent_id: int | None = None
     due: Due | None = None
     today: datetime | None = None
+    product: str | None = None
+    carrier: str | None = None
+    country: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    merged: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,14 @@ async def _listed(session: AsyncSession, parts: Sequence[_Part], place: Place | 
     return Listed(tuple(item.id for item in found), 0, newer, older)
 
 
+Lines: TypeAlias = Callable[[AsyncSession, Sequence[int]], Awaitable[Sequence[Any]]]
+
+
+async def _lines(session: AsyncSession, page: Listed, lines: Lines, total: int) -> Listed:
+    """A page of ids as one of lines, with the number of all."""
+    return replace(page, items=tuple(await lines(session, page.items)), total=total)
+
+
 async def _counted(session: AsyncSession, query: Select[*tuple[Any, ...]]) -> int:
     rows = query.order_by(None).limit(MOST_COUNTED + 1).subquery()
     return await session.scalar(select(func.count()).select_from(rows)) or 0
@@ -307,8 +327,7 @@ async def conversations(
 ) -> Listed:
     """A page of :class:`ConversationItem`."""
     page = await conversation_ids(session, wanted, sort, place, size)
-    items = tuple(await conversation_items(session, page.items))
-    return Listed(items, await count_conversations(session, wanted), page.newer, page.older)
+    return await _lines(session, page, conversation_items, await count_conversations(session, wanted))
 
 
 # ---------------------------------------------------------------- tickets
@@ -346,7 +365,7 @@ def _tickets(wanted: TicketFilter) -> list[ColumnElement[bool]]:
         where.append(Ticket.type == wanted.type)
     if wanted.severity is not None:
         where.append(Ticket.severity == wanted.severity)
-    if wanted.language:
+    if wanted.language is not None:
         where.append(Ticket.language == wanted.language)
     if wanted.channel:
         there = select(Conversation.id).where(
@@ -359,6 +378,19 @@ def _tickets(wanted: TicketFilter) -> list[ColumnElement[bool]]:
         where.append(Ticket.agent_id.is_(None) if not wanted.agent_id else Ticket.agent_id == wanted.agent_id)
     if wanted.due is not None:
         where.append(_due(wanted))
+    return where + _topic(wanted)
+
+
+def _topic(wanted: TicketFilter) -> list[ColumnElement[bool]]:
+    """What a ticket is about, and when it was opened."""
+    columns = {Ticket.product: wanted.product, Ticket.carrier: wanted.carrier, Ticket.country: wanted.country}
+    where: list[ColumnElement[bool]] = [column == value for column, value in columns.items() if value is not None]
+    if wanted.since is not None:
+        where.append(Ticket.created_at >= wanted.since)
+    if wanted.until is not None:
+        where.append(Ticket.created_at < wanted.until)
+    if wanted.merged is not None:
+        where.append(Ticket.merged_into_id.is_not(None) if wanted.merged else Ticket.merged_into_id.is_(None))
     return where
 
 
@@ -459,5 +491,4 @@ async def tickets(
 ) -> Listed:
     """A page of :class:`TicketItem`."""
     page = await ticket_ids(session, wanted, sort, place, size)
-    items = tuple(await ticket_items(session, page.items))
-    return Listed(items, await count_tickets(session, wanted), page.newer, page.older)
+    return await _lines(session, page, ticket_items, await count_tickets(session, wanted))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 
 import httpx
@@ -82,14 +83,20 @@ async def test_a_note_can_be_written_whoever_has_the_conversation(office: Office
 
 
 async def test_old_notes_come_with_the_old_messages(office: Office) -> None:
-    """A page that shows only the end of a long conversation shows only the notes of that end."""
+    """Each stretch of a long conversation has its notes: none is shown twice and none is missing."""
     talk = await office.writes("Tom", "the very first")
     async with office.signed_in("ana") as client:
         await does(client, talk, "note", text="an old note")
         for number in range(101):
             await office.writes("Tom", f"message {number}")
-        assert "an old note" not in await page_of(client, talk)
-        assert "an old note" in await page_of(client, talk, "?show=500")
+        await does(client, talk, "note", text="a new note")
+        newest = await page_of(client, talk)
+        assert "an old note" not in newest and newest.count("a new note") == 1
+        (before,) = re.findall(r'href="/desk/conversations/\d+(\?before=\d+)"', newest)
+        earlier = await page_of(client, talk, before)
+        assert earlier.count("an old note") == 1 and "a new note" not in earlier
+        everything = await page_of(client, talk, "?show=all")
+        assert everything.count("an old note") == 1 and everything.count("a new note") == 1
 
 
 async def test_who_is_erased_is_erased_from_notes_and_drafts(office: Office) -> None:

@@ -288,3 +288,79 @@ async def test_the_bell_rings_live_and_fits_a_phone(office: Office, browser: Bro
         await expect(page.locator("#bell .count")).to_have_count(0)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
         assert complaints == []
+
+
+async def test_earlier_messages_come_by_key_and_by_scrolling(office: Office, browser: Browser) -> None:
+    """What one reads stays in its place, the focus near it; what is new comes below and nothing is lost."""
+    talk = 0
+    for number in range(225):
+        talk = await office.writes("Tom", f"message-{number:03}.")
+    await office.waits(talk)
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
+        messages = page.locator("#messages > .msg")
+        await expect(messages).to_have_count(100)
+        await expect(page.get_by_text("message-224.")).to_be_in_viewport()
+        # By key: the link is a link.
+        top = page.get_by_text("message-125.")
+        await page.locator("#earlier a").first.focus()
+        await page.keyboard.press("Enter")
+        await expect(messages).to_have_count(200)
+        await expect(top).to_be_in_viewport()
+        assert await page.evaluate("document.activeElement.closest('#earlier') !== null")
+        await expect(page.locator("#announcer")).to_have_text("Earlier messages have been added above.")
+        assert await page.locator("#earlier").count() == 1
+        # A new message is added below; what was loaded stays.
+        await office.writes("Tom", "a new word")
+        await expect(messages).to_have_count(201)
+        await expect(messages.first).to_contain_text("message-025.")
+        # Reading upwards to the beginning.
+        await page.locator("#scroller").focus()
+        for _ in range(40):
+            await page.keyboard.press("Home")
+            if await messages.count() == 226:
+                break
+            await asyncio.sleep(0.1)
+        await expect(messages).to_have_count(226)
+        await expect(page.locator("#earlier")).to_have_count(0)
+        texts = await page.locator("#messages > .msg .bubble").all_text_contents()
+        assert texts == [*(f"message-{number:03}." for number in range(225)), "a new word"]
+        await office.writes("Tom", "another new word")
+        await expect(messages).to_have_count(227)
+        await expect(messages.first).to_contain_text("message-000.")
+        assert await browsing.findings(page) == []
+        # What no longer joins on is taken anew: no gap is hidden.
+        await page.context.set_offline(True)
+        for number in range(105):
+            await office.writes("Tom", f"later-{number:03}.")
+        await page.context.set_offline(False)
+        await office.writes("Tom", "later-105.")
+        await expect(messages.last).to_contain_text("later-105.", timeout=20_000)
+        await expect(messages).to_have_count(100)
+        await expect(page.locator("#earlier a").first).to_be_attached()
+        page = await sign_in(browser, url, "lars", complaints, f"/desk/conversations/{talk}?show=all")
+        await page.emulate_media(media="print")
+        await expect(page.locator("#messages > .msg")).to_have_count(333)
+        box = await page.locator("#scroller").evaluate("box => box.scrollHeight - box.clientHeight")
+        assert box <= 0, "on paper nothing is cut off"
+    assert browsing.told(complaints, "ERR_INTERNET_DISCONNECTED", "ERR_NETWORK", "Failed to load", "htmx:") == []
+
+
+async def test_earlier_messages_come_on_a_phone(office: Office, browser: Browser) -> None:
+    """Where the page scrolls instead of the transcript, what one reads stays in its place too."""
+    talk = 0
+    for number in range(150):
+        talk = await office.writes("Tom", f"message-{number:03}.")
+    complaints: list[str] = []
+    async with serving(office.app) as url:
+        viewport = {"width": 390, "height": 780}
+        page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}", viewport=viewport)
+        messages = page.locator("#messages > .msg")
+        await expect(messages).to_have_count(100)
+        await expect(page.get_by_text("message-149.")).to_be_in_viewport()
+        await page.get_by_text("message-050.").scroll_into_view_if_needed()
+        await page.evaluate("scrollTo(0, 0)")
+        await expect(messages).to_have_count(150)
+        await expect(page.get_by_text("message-050.")).to_be_in_viewport()
+        assert complaints == []

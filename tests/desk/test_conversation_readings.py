@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bot.domain import load_domain
 from bot.services import corrections, privacy
 from bot.services.corrections import CorrectionError
-from bot.storage.models import Conversation, Correction
+from bot.storage.models import Conversation, Correction, Message
 from tests.conftest import ROOT
 from tests.desk import browsing
 from tests.desk.browsing import sign_in
@@ -45,7 +45,7 @@ async def test_a_correction_goes_to_review_and_a_second_one_changes_it(office: O
         assert 'value="track_order"' not in text and "Where is my refund" in text
         fields = {"token": token_of(menu), "intent": "ask_shipping"}
         answer = await client.post(f"{address}/correct", data=fields)
-        assert answer.headers["location"] == f"/desk/conversations/{talk}#m1"
+        assert answer.headers["location"] == f"/desk/conversations/{talk}?at=1#m1"
         await client.post(f"{address}/correct", data=fields | {"intent": "refund_status"})
         page = html.unescape((await client.get(f"/desk/conversations/{talk}")).text)
         assert "✓ Sent for review: Where is my refund" in page and "Sent for review: About shipping" not in page
@@ -82,6 +82,26 @@ async def test_what_cannot_be_corrected_is_refused(office: Office) -> None:
             with pytest.raises(CorrectionError, match="not_read"):
                 await corrections.suggest(session, message, "greet", office.people["ana"])
         assert (await session.scalars(select(Correction))).all() == []
+
+
+async def test_an_unsure_reading_that_was_right_is_confirmed(office: Office) -> None:
+    """It goes to review as a correction does; of one that the bot was sure of nobody needs to say so."""
+    talk = await office.writes("Tom", "where is it")
+    await office.writes("Tom", "where is my parcel")
+    async with office.database.begin() as session:
+        message = await session.get_one(Message, 1)
+        message.parse = (message.parse or {}) | {"intent": {"name": "track_order", "confidence": 0.41}}
+    address = f"/desk/conversations/{talk}/messages"
+    async with office.signed_in("ana") as client:
+        menu = await client.get(f"{address}/1/reading")
+        assert "✓ Understood rightly: Where is my order" in menu.text
+        assert "Understood rightly" not in (await client.get(f"{address}/2/reading")).text
+        fields = {"token": token_of(menu), "intent": "track_order"}
+        assert (await client.post(f"{address}/1/correct", data=fields)).status_code == 303
+        assert (await client.post(f"{address}/2/correct", data=fields)).status_code == 409
+    async with office.database.read() as session:
+        (row,) = (await session.scalars(select(Correction))).all()
+        assert (row.message_id, row.predicted, row.intent, row.status) == (1, "track_order", "track_order", "pending")
 
 
 async def test_corrections_of_who_is_erased_go_too(office: Office) -> None:

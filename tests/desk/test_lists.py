@@ -11,7 +11,7 @@ import pytest
 
 from bot.config import Config, Settings
 from bot.contracts import Owner
-from bot.storage import Database, lists, now
+from bot.storage import Database, lists, now, ticket_topics
 from bot.storage.lists import ConversationFilter, Due, Place, Sort, TicketFilter
 from bot.storage.models import (
     ClockKind,
@@ -23,7 +23,7 @@ from bot.storage.models import (
     TicketStatus,
     TicketType,
 )
-from tests.desk.office import Office
+from tests.desk.office import Office, token_of
 
 TEAMS = [{"name": "Billing", "members": ["ana"]}, {"name": "Delivery", "members": ["lars"]}]
 
@@ -129,12 +129,39 @@ async def _tickets(office: Office) -> dict[str, int]:
         "plain": await ticket(made, web),
         "missed": await ticket(made, web, due=-1, severity=Severity.HIGH),
         "paused": await ticket(made, web, breached=True, status=status.PENDING_CUSTOMER),
-        "soon": await ticket(made, slack, due=2, severity=Severity.CRITICAL, language="es", agent_id=ana),
-        "week": await ticket(made, slack, due=200, type=TicketType.BILLING, team="Billing"),
-        "late": await ticket(made, web, breached=True, met=True, status=status.CLOSED, severity=Severity.LOW),
+        "soon": await ticket(
+            made,
+            slack,
+            due=2,
+            severity=Severity.CRITICAL,
+            language="es",
+            agent_id=ana,
+            product="Tea & cups",
+            country="ES",
+        ),
+        "week": await ticket(
+            made,
+            slack,
+            due=200,
+            type=TicketType.BILLING,
+            team="Billing",
+            carrier="DHL",
+            country="ES",
+        ),
+        "late": await ticket(
+            made,
+            web,
+            breached=True,
+            met=True,
+            status=status.CLOSED,
+            severity=Severity.LOW,
+            created_at=LONG_AGO,
+            carrier="DHL",
+        ),
     }
 
 
+LONG_AGO = datetime.fromisoformat("2026-03-01T23:30:00+00:00")
 FILTERS = [
     ("", {"plain", "missed", "paused", "soon", "week", "late"}),
     ("status=closed", {"late"}),
@@ -152,6 +179,22 @@ FILTERS = [
     ("due=missed&severity=high", {"missed"}),
     ("channel=slack&agent=none&due=soon", set()),
     ("agent={ana}", {"soon"}),
+    ("product=Tea+%26+cups", {"soon"}),
+    ("product=-", {"plain", "missed", "paused", "week", "late"}),
+    ("product=Nothing+of+that+name", set()),
+    ("carrier=DHL", {"week", "late"}),
+    ("country=ES", {"soon", "week"}),
+    ("country=ES&carrier=-", {"soon"}),
+    ("carrier=DHL&country=-&status=closed", {"late"}),
+    ("language=fr", set()),
+    # The shop's day, in Amsterdam, begins at 23:00.
+    ("until=2026-03-02", {"late"}),
+    ("since=2026-03-02&until=2026-03-02", {"late"}),
+    ("until=2026-03-01", set()),
+    ("since=2026-03-03", {"plain", "missed", "paused", "soon", "week"}),
+    ("since=2026-02-30&until=99999-01-01&merged=perhaps", {"plain", "missed", "paused", "soon", "week", "late"}),
+    ("merged=no", {"plain", "missed", "paused", "soon", "week", "late"}),
+    ("merged=yes", set()),
     ("status=nonsense&due='&agent=77&team=No", {"plain", "missed", "paused", "soon", "week", "late"}),
 ]
 
@@ -170,6 +213,29 @@ async def test_tickets_are_filtered_by_everything_and_all_at_once(office: Office
         assert '<option value="missed" selected>' in page and '<option value="due" selected>' in page
         missed = (await client.get("/desk/tickets?due=missed")).text
         assert missed.count(">Missed</span>") == 2
+
+
+async def test_topics_are_offered_and_kept_on_every_way(office: Office) -> None:
+    """What there is can be chosen, in the reader's words; pages, files and bulk changes keep to it."""
+    made = await _tickets(office)
+    for _ in range(30):
+        await ticket(office.database, 1, carrier="DHL", country="NL")
+    async with office.signed_in("ana") as client:
+        plain = (await client.get("/desk/tickets")).text
+        assert '<option value="Tea &amp; cups" >Tea &amp; cups</option>' in plain
+        assert '<option value="ES" >Spain</option>' in plain and '<details class="more-filters" >' in plain
+        page = await client.get("/desk/tickets?carrier=DHL&country=NL")
+        assert '<details class="more-filters" open>' in page.text and '<option value="DHL" selected>' in page.text
+        second = await client.get("/desk/tickets" + link(page, "next"))
+        assert len(listed(page)) == 25 and len(listed(second)) == 5
+        back = await client.get("/desk/tickets" + link(second, "prev"))
+        assert listed(back) == listed(page)
+        (address,) = re.findall(r'href="(/desk/export/tickets\.csv\?[^"]*)"', page.text)
+        lines = (await client.get(html.unescape(address))).text.splitlines()
+        assert len(lines) == 31
+        fields = {"token": token_of(page), "query": "&carrier=DHL&country=ES", "all": "1", "do": "note", "text": "x"}
+        asked = await client.post("/desk/bulk/tickets", data=fields)
+        assert f'name="ids" value="{made["week"]}"' in asked.text
 
 
 async def test_due_today_ends_with_the_shops_day(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,12 +385,16 @@ async def test_lists_work_on_both_databases(config: Config, any_database: Databa
     """Every filter and order is something that both kinds of database understand."""
     async with any_database.begin() as session:
         session.add(Conversation(channel="web", address_key="x", chat="x", user="x", owner=Owner.QUEUE))
-    await ticket(any_database, 1, due=1, team="Billing", agent_id=5)
+    topic = {"product": "Boots", "carrier": "DHL", "country": "ES"}
+    await ticket(any_database, 1, due=1, team="Billing", agent_id=5, **topic)
+    for name in ("Ä", "a", "Boots", "z"):
+        await ticket(any_database, 1, product=name)
     day = now() + timedelta(days=1)
     every = [
         TicketFilter(
             status=TicketStatus.NEW, type=TicketType.LATE, severity=Severity.NORMAL, language="en", channel="web",
-            team="Billing", agent_id=5, due=due, today=day,
+            team="Billing", agent_id=5, due=due, today=day, since=now() - timedelta(days=1), until=day, merged=False,
+            **topic,
         )
         for due in Due
     ]  # fmt: skip
@@ -332,5 +402,8 @@ async def test_lists_work_on_both_databases(config: Config, any_database: Databa
         for sort in Sort:
             found = [len((await lists.tickets(session, wanted, sort)).items) for wanted in every]
             assert found == [0, 1, 1, 0], sort
+        known = await ticket_topics.topics(session)
+        assert set(known.products) == {"Ä", "a", "Boots", "z"} and len(known.products) == 4
+        assert (known.carriers, known.countries) == (("DHL",), ("ES",))
         wanted = ConversationFilter(owner=Owner.QUEUE, language="", channel="web", team="", agent_id=0)
         assert (await lists.conversations(session, wanted, Sort.OLDEST)).items == ()

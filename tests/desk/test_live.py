@@ -13,6 +13,7 @@ import uvicorn
 
 from bot.desk import events
 from bot.desk.auth import COOKIE
+from bot.services import alerts
 from bot.storage import Database
 from bot.storage.models import User
 from tests.desk.office import Office, office_of
@@ -140,3 +141,15 @@ async def test_an_open_stream_does_not_hold_up_the_end_of_the_server(office: Off
                 with contextlib.suppress(httpx.RemoteProtocolError):
                     assert await stream.next() is None
                 await running
+
+
+async def test_an_alert_between_page_and_stream_is_not_lost(office: Office) -> None:
+    """The page says which alerts it shows: one that came while it was connecting is told at once."""
+    cookie = await cookie_of(office, "ana")
+    async with office.signed_in("ana") as client:
+        page = (await client.get("/desk/tickets")).text
+    query = page.split('sse-connect="/desk/events')[1].split('"')[0].replace("&amp;", "&")
+    async with office.database.begin() as session:
+        await alerts.tell(session, [office.people["ana"].id], "alert.plain", {}, "/desk/tickets/1")
+    async with serving(office.app) as url, listening(url, cookie, query) as stream:
+        assert {await stream.next(), await stream.next()} == {"queue", "alerts"}

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
+from sqlalchemy import select
 
 from bot.config import Config
 from bot.contracts import Author, Entity, Owner
 from bot.storage import Database
-from bot.storage.models import Conversation, FileStatus, Outbox, OutboxStatus, Role, Severity, StoredFile, TicketStatus
+from bot.storage.models import (
+    Conversation,
+    FileStatus,
+    Message,
+    Outbox,
+    OutboxStatus,
+    Role,
+    Severity,
+    StoredFile,
+    TicketStatus,
+)
 from tests.desk.office import PIXEL, Office, office_of, token_of
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}"
@@ -267,16 +279,62 @@ async def test_a_broken_database_gives_a_page_that_says_so(office: Office) -> No
         assert answer.status_code == 503 and "The database does not answer" in answer.text
 
 
+def said(page: str) -> list[int]:
+    """The numbers of the messages that a page shows, in its order."""
+    return [int(number) for number in re.findall(r"message-(\d{3})\.", page)]
+
+
 async def test_long_conversations_show_their_end_first(office: Office) -> None:
-    """A hundred messages at once; the earlier ones are a link away."""
+    """A hundred messages at once; the earlier ones are a link away, and so is everything."""
     talk = 0
-    for number in range(105):
+    for number in range(215):
+        talk = await office.writes("Tom", f"message-{number:03}.")
+    where = f"/desk/conversations/{talk}"
+    async with office.signed_in("ana") as client:
+        page = (await client.get(where)).text
+        assert said(page) == list(range(115, 215))
+        assert "sse:conversation" in page and "To the newest messages" not in page
+        (address,) = re.findall(rf'href="({where}\?before=\d+)"', page)
+        page = (await client.get(address)).text
+        assert said(page) == list(range(15, 115))
+        # It shows what is over: nothing in it is drawn anew, and its forms lead to the newest messages.
+        assert "sse:conversation" not in page and f'hx-post="{where}' not in page and f'action="{where}/note"' in page
+        assert f'<a class="button" href="{where}">To the newest messages' in page
+        (address,) = re.findall(rf'href="({where}\?before=\d+)"', page)
+        page = (await client.get(address)).text
+        assert said(page) == list(range(15)) and 'id="earlier"' not in page
+        page = (await client.get(f"{where}?show=all")).text
+        assert said(page) == list(range(215)) and 'id="earlier"' not in page and "sse:conversation" in page
+        for nonsense in ("?before=x", "?before=-1", "?at=99999999999999999999", "?show=500"):
+            assert said((await client.get(where + nonsense)).text) == list(range(115, 215)), nonsense
+
+
+async def test_the_script_gets_what_came_before_and_nothing_else(office: Office) -> None:
+    """A part of a list without the page around it; a conversation that is not there has none."""
+    talk = 0
+    for number in range(120):
         talk = await office.writes("Tom", f"message-{number:03}.")
     async with office.signed_in("ana") as client:
-        page = (await client.get(f"/desk/conversations/{talk}")).text
-        assert "message-104." in page and "message-003." not in page and "?show=500" in page
-        page = (await client.get(f"/desk/conversations/{talk}?show=500")).text
-        assert "message-000." in page and "?show=2000" not in page
+        newest = (await client.get(f"/desk/conversations/{talk}")).text
+        (address,) = re.findall(rf'hx-get="(/desk/conversations/{talk}\?before=\d+)"', newest)
+        part = (await client.get(address, headers={"hx-request": "true"})).text
+        assert part.lstrip().startswith('<li id="m') and said(part) == list(range(20))
+        assert "<html" not in part and 'id="composer"' not in part
+        assert (await client.get("/desk/conversations/99?before=5", headers={"hx-request": "true"})).status_code == 404
+
+
+async def test_an_old_message_is_shown_among_its_neighbours(office: Office) -> None:
+    """Where something leads to one message, the page has it; one of the newest is shown with the newest."""
+    talk = 0
+    for number in range(260):
+        talk = await office.writes("Tom", f"message-{number:03}.")
+    async with office.database.read() as session:
+        ids = list(await session.scalars(select(Message.id).order_by(Message.id)))
+    async with office.signed_in("ana") as client:
+        for wanted, first, last in ((100, 51, 150), (3, 0, 53), (250, 160, 259)):
+            page = (await client.get(f"/desk/conversations/{talk}?at={ids[wanted]}")).text
+            shown = said(page)
+            assert (shown[0], shown[-1]) == (first, last) and f'id="m{ids[wanted]}"' in page
 
 
 async def test_every_page_reads_both_kinds_of_database(config: Config, any_database: Database) -> None:

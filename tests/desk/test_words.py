@@ -24,8 +24,8 @@ NAME = re.compile(r"\{(\w+)\}")
 # Groups whose last part comes from data; what is not in the catalogue is shown as it is.
 OPEN_GROUPS = {
     "alert", "announce", "bucket", "channel", "compare", "dash_by", "detail", "dimension", "event", "export",
-    "figures", "follow_up", "intent", "nps", "order", "outcome", "part", "period", "reason", "score", "score_rule",
-    "sentiment", "survey_state", "topic", "weekday", "what", "work",
+    "figures", "follow_up", "intent", "merged", "nps", "opened", "order", "outcome", "part", "period", "reason",
+    "score", "score_rule", "sentiment", "survey_state", "topic", "weekday", "what", "why", "work",
 }  # fmt: skip
 GROUPS: dict[str, type[enum.StrEnum]] = {
     "clock": ClockKind, "due": Due, "sort": Sort, "whose": Whose,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from bot.app import App
+from bot.services import notes, users
 from bot.storage import Database
 from bot.storage.migrate import upgrade
-from bot.storage.models import Outbox, OutboxStatus
+from bot.storage.models import Conversation, Outbox, OutboxStatus, User
 from tests.conftest import StartDesk
 from tests.customer import Customer, RestChannel, eventually
 from tests.fakes.slack_server import SlackServer
@@ -62,6 +63,15 @@ class Telegram:
 
         found: Sent = await eventually(there, 10)
         return found
+
+
+def _true(check: Callable[[], object]) -> Callable[[], Awaitable[bool]]:
+    """As :func:`eventually` takes it."""
+
+    async def so() -> bool:
+        return bool(check())
+
+    return so
 
 
 @contextlib.asynccontextmanager
@@ -186,6 +196,45 @@ async def test_an_agent_in_slack_serves_a_customer_on_telegram(start_desk: Start
             return "comentario" in server.sent(7001)[-1].text
 
         await eventually(thanked, 10)
+
+
+async def test_a_note_at_the_desk_is_read_in_the_rooms_and_never_by_the_customer(start_desk: StartDesk) -> None:
+    """In the Slack thread and the Telegram topic, whoever has the conversation; a long one is cut, none is sent."""
+    secret = "threatened <b>to sue</b> & was *rude* <@U0OMAR>"
+    async with everywhere(start_desk) as (app, server, slack):
+        customer = Customer(TelegramChannel(app, server, 7001, "en"))
+        await customer.says("I want to talk to a person")
+        agents = Telegram(server)
+        card = await agents.card("Waiting since")
+        await eventually(_true(lambda: slack.posts(CHANNEL)), 10)
+        await server.agent_presses(GROUP, card, "agent:claim")
+        await agents.card("Bea Torres has it")
+        async with app.database.begin() as session:
+            talk = (await session.scalars(select(Conversation.id))).one()
+            writer = await users.add(session, "omar", "Omar Haddad", "a long password")
+            await notes.add(session, talk, writer, secret)
+            await notes.add(session, talk, writer, "long " + "x" * 9000)
+        told = await agents.sees("Internal note by Omar Haddad: threatened")
+        assert told.thread == card.thread and "<b>to sue</b> & was *rude*" in told.text
+
+        def thread() -> list[str]:
+            return [post.shown for post in slack.thread(CHANNEL, slack.posts(CHANNEL)[0].ts)]
+
+        await eventually(_true(lambda: any("Internal note by Omar Haddad: long" in text for text in thread())), 10)
+        assert any("to sue" in text for text in thread())
+        await agents.sees("Internal note by Omar Haddad: long")
+        assert all("x" * 1600 not in text for text in [*thread(), *(sent.text for sent in agents.said())])
+        await server.agent_says(GROUP, card.thread, "/r All is well again.")
+        await eventually(_true(lambda: any("All is well" in sent.text for sent in server.sent(7001))), 10)
+        assert not any("sue" in sent.text or "Internal note" in sent.text for sent in server.sent(7001))
+        async with app.database.read() as session:
+            assert not any("sue" in str(row.body) for row in await session.scalars(select(Outbox)))
+        # What is over has no room any more: a late note stands at the desk only.
+        await server.agent_says(GROUP, card.thread, "/resolve")
+        await agents.card("Resolved by Bea Torres")
+        async with app.database.begin() as session:
+            await notes.add(session, talk, await session.get_one(User, writer.id), "an afterthought")
+        assert not any("afterthought" in sent.text for sent in agents.said())
 
 
 async def test_a_revoked_token_stops_one_channel_and_loses_nothing(

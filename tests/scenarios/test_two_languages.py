@@ -24,8 +24,10 @@ from tests.conftest import StartDesk
 from tests.customer import Agent, Customer, RestChannel, eventually
 from tests.fakes.libretranslate import LibreTranslateServer
 from tests.fakes.slack_server import SlackServer
+from tests.fakes.telegram_server import TelegramServer
 
 CHANNEL = "C0AGENTS01"
+GROUP = -1001234567890
 ASKS = "Ich möchte mit einem Menschen sprechen"
 PARCEL = "Mein Paket 100234 ist leider verloren gegangen, was kann ich tun?"
 PHRASES = {
@@ -320,6 +322,49 @@ async def test_a_whole_conversation_on_slack(start_desk: StartDesk) -> None:
         places = [said.index(words) for words in in_order]
         assert places == sorted(places)
         assert "Buenos" not in said
+
+
+async def test_a_whole_conversation_on_telegram(start_desk: StartDesk) -> None:
+    """As on Slack, in a topic of the agents' group: both languages for agents, German alone for the customer."""
+    async with LibreTranslateServer(phrases=dict(PHRASES)) as server, TelegramServer() as telegram:
+        topics = telegram.forum(GROUP)
+        settings = {
+            "translation": {"engine": "libretranslate", "url": server.url},
+            "connectors": {"telegram": {"agents_chat": GROUP}},
+            "delivery": {"backoff_seconds": 0.05, "backoff_limit_seconds": 0.1},
+        }
+        app = await start_desk(settings, env=telegram.env, only=frozenset({"rest", "telegram"}))
+        async with app.database.begin() as session:
+            user: User = await users.of_identity(session, "telegram", "900", "Bea Torres")
+            user.language = "es"
+        customer = Customer(RestChannel(app))
+        await customer.says(ASKS)
+
+        def said() -> str:
+            return "\n".join(sent.text for sent in telegram.sent(GROUP))
+
+        # The card has what it says in the desk's language, and in the agent's once there is one.
+        await _until(lambda: topics and PHRASES["de", "en", ASKS] in said() and ASKS in said())
+        card = next(sent for sent in telegram.sent(GROUP) if ASKS in sent.text)
+        await telegram.agent_presses(GROUP, card, "agent:claim")
+        await _until(lambda: PHRASES["de", "es", ASKS] in said())
+        await customer.says(PARCEL)
+        await _until(lambda: PARCEL in said() and "Mi paquete cien mil" in said() and "↳ 100234" in said())
+        server.delay = 0.2
+        for reply in ("Buenos días, estoy buscando su paquete.", "Se lo enviamos de nuevo mañana por la mañana."):
+            await telegram.agent_says(GROUP, card.thread, f"/r {reply}")
+        await telegram.agent_says(GROUP, card.thread, "/resolve")
+        await _until(lambda: all(topic.closed for topic in topics.values()))
+        assert "Guten Tag, ich suche Ihr Paket." in said() and "↳ Buenos días, estoy buscando" in said()
+        await customer.says("Danke")
+        in_order = (
+            "Guten Tag, ich suche",
+            "Wir senden es morgen",
+            app.voice.texts.text("utter_handoff_resolved", "de"),
+        )
+        places = [customer.text.index(words) for words in in_order]
+        assert places == sorted(places)
+        assert "Buenos" not in customer.text and "Mi paquete" not in customer.text
 
 
 async def test_a_reply_on_slack_in_the_customers_language(start_desk: StartDesk) -> None:

@@ -1,7 +1,8 @@
 // The swap of live parts, which keeps what has not changed.
 // Children are matched by id. One whose data-v is the same stays as it is, so that focus, an open
 // detail, a scroll place and a half-written reply survive; data-keyed means: look further inside;
-// data-keep in what comes means: whatever is there stays.
+// data-keep in what comes means: whatever is there stays; data-grows means: what comes is the end of a
+// list, and what stands before it stays.
 (function () {
   "use strict";
 
@@ -28,6 +29,16 @@
     const focusedId = focused && target.contains(focused) ? focused.id : "";
     const known = new Map(Array.from(target.children, (child) => [child.id, child]));
     let place = target.firstElementChild;
+    if (source.hasAttribute("data-grows")) {
+      // Where what comes does not follow what is there, there is a gap: all is taken anew.
+      const lead = $("#earlier", source);
+      const first = lead ? lead.nextElementSibling : source.firstElementChild;
+      const joint = first && known.get(first.id);
+      if (joint) {
+        if (lead) lead.remove();
+        for (; place !== joint; place = place.nextElementSibling) known.delete(place.id);
+      }
+    }
     Array.from(source.children).forEach((fresh) => {
       const old = fresh.id ? known.get(fresh.id) : null;
       let stays = fresh;

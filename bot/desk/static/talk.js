@@ -46,11 +46,43 @@
     place.textContent = $(".msg-head strong", last).textContent + ": " + ($(".bubble", last) || last).textContent;
   }
 
+  // ------------------------------------------------------------------ what was said before
+
+  const earlier = () => $("#earlier a[hx-get]");
+  const height = (item) => item.getBoundingClientRect().top;
+  const toShow = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  let before = null;
+
+  // Reading upwards brings what came before; the link does so too, by key or for a screen reader.
+  const upwards = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting) && earlier()) htmx.trigger(earlier(), "click");
+  });
+  const watch = () => $("#earlier") && upwards.observe($("#earlier"));
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "earlier") return;
+    const first = event.detail.target.nextElementSibling;
+    before = { first: first, at: height(first), focused: event.detail.target.contains(document.activeElement) };
+    upwards.disconnect();
+  });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    if (!before || !before.first.isConnected) return;
+    const { first, at, focused } = before;
+    before = null;
+    // What one reads stays where it is, with the focus near it.
+    if (focused) (earlier() || scroller()).focus({ preventScroll: true });
+    const box = scrolls(scroller()) ? scroller() : document.scrollingElement;
+    box.scrollTop += height(first) - at;
+    document.getElementById("announcer").textContent = $("#messages").dataset.added;
+    watch();
+  });
+
   let stick = true;
   document.addEventListener("desk-before-swap", () => (stick = atBottom()));
   document.addEventListener("desk-after-swap", (event) => {
     announce(event.detail);
     if (stick) toBottom();
+    upwards.disconnect();
+    watch();
   });
 
   // ------------------------------------------------------------------ reply or note
@@ -142,5 +174,8 @@
   });
 
   window.desk.compose = compose;
-  toBottom();
+  if (toShow) toShow.scrollIntoView({ block: "center" });
+  else toBottom();
+  // Until there was something to scroll, everything is in view.
+  requestAnimationFrame(() => requestAnimationFrame(watch));
 })();

@@ -58,6 +58,9 @@ class Ticket(Base):
         Index("ix_tickets_severity", "severity", "id"),
         Index("ix_tickets_language", "language", "id"),
         Index("ix_tickets_team", "team", "id"),
+        Index("ix_tickets_product", "product", "id"),
+        Index("ix_tickets_carrier", "carrier", "id"),
+        Index("ix_tickets_country", "country", "id"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -79,10 +79,11 @@ def _score(rating: str, survey: Survey, context: Context) -> int | None:
 
 @action("survey_comment", optional=("comment",), resumable=False)
 async def survey_comment(context: Context) -> Outcome:
-    """Keep the comment, if there is one."""
+    """Keep the comment, if there is one, and go on with what it asks for besides (``then``)."""
     survey = await surveys.find(context.session, context.conversation, context.slots.get("survey", ""))
     words = context.slots.get("comment", "")
     if survey is None or not words:
         return Outcome((Reply("utter_survey_thanks"),))
     await surveys.comment(context.session, survey, words, context.sounds(words))
-    return Outcome((Reply("utter_survey_thanks_comment"),))
+    then = context.slots.get("then", "")
+    return Outcome((Reply("utter_survey_thanks_comment"),), start=(then, {}) if then else None)

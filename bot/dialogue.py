@@ -200,8 +200,12 @@ class Dialogue:
     def _answering(self, state: State, task: Task, turn: Turn) -> Step:
         slot, parse = task.asking, turn.parse
         if self._takes_text(task, slot) and parse.text.strip() and not turn.pressed:
+            said = replace(task, slots=task.slots | {slot: parse.text.strip()})
             if not self._interrupts(slot, parse):
-                return self._proceed(state, replace(task, slots=task.slots | {slot: parse.text.strip()}), turn)
+                return self._proceed(state, said, turn)
+            if slot == "comment" and self._complains(parse.intent):
+                # "It came broken twice" says why the rating is low, and is a complaint: it counts as both.
+                return self._proceed(state, replace(said, slots=said.slots | {"then": parse.intent}), turn)
         if slot == "photo" and turn.files:
             return self._proceed(state, replace(task, slots=task.slots | {slot: "yes"}), turn)
         other = self._other_task(task, turn)

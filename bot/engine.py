@@ -191,6 +191,12 @@ class Engine:
             domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
         )
 
+    def warm_up(self, language: str) -> None:
+        """Load what is otherwise loaded while the first customer who speaks a language waits; in any thread."""
+        self._voice.texts.warm_up(language)
+        if self._sentiment is not None:
+            self._sentiment("", language)
+
     def anticipate(self, event: Inbound) -> None:
         """Begin to understand an event that is about to be committed: the disk is slower than the recogniser."""
         text, moment = clean(event.text), time.monotonic()

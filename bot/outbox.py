@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Author, Media, OutButton, Outgoing, Reply
-from bot.services import rooms
+from bot.services import rooms, surveys
 from bot.services.privacy import ERASED
+from bot.state import State
 from bot.storage import now, signal
 from bot.storage.models import Conversation, Message, Outbox, OutboxStatus
 from bot.texts import Rendered, Texts
@@ -124,7 +125,16 @@ async def shut_out(session: AsyncSession, conversation: Conversation) -> None:
         .values(status=OutboxStatus.DEAD, error=UNREACHABLE)
         .execution_options(synchronize_session=False)
     )
+    await lost_surveys(session, conversation)
     await rooms.tell(session, conversation.id, "room.unreachable")
+
+
+async def lost_surveys(session: AsyncSession, conversation: Conversation) -> None:
+    """Messages of a conversation, which is locked, were given up: what they would have asked is not open any more."""
+    ids = {str(survey) for survey in await surveys.undelivered(session, conversation)}
+    state = State.from_json(conversation.state)
+    if ids and state.task is not None and state.task.slots.get("survey") in ids:
+        conversation.state = replace(state, task=None, buttons=()).to_json()
 
 
 async def dead_letters(session: AsyncSession, limit: int = 100) -> list[dict[str, Any]]:

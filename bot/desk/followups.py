@@ -13,11 +13,11 @@ from bot.desk.pages import NOT_FOUND, PageError, Visit, whole
 from bot.services import followup_work, followups
 from bot.services.followup_work import FollowUpError
 from bot.services.handoff import HandoffError
-from bot.storage import follow_up_lists
+from bot.storage import follow_up_lists, reports
 from bot.storage.follow_up_lists import STATES, WHOSE, State, Whose
 
 MAX_PAGE = 1_000_000
-ACTIONS = frozenset({"take", "note", "close", "again", "talk"})
+ACTIONS = frozenset({"take", "assign", "note", "close", "again", "talk"})
 
 
 async def show(visit: Visit) -> Response:
@@ -53,6 +53,7 @@ async def _page(
 ) -> Response:
     async with visit.desk.database.read() as session:
         view = await follow_up_lists.one(session, visit.id())
+        people = await reports.colleagues(session) if visit.manages else ()
     settings = visit.desk.config.settings
     if view is None or not followup_work.sees(settings, visit.me, view.row):
         raise PageError(*NOT_FOUND)
@@ -61,6 +62,7 @@ async def _page(
         code,
         view=view,
         outcomes=followups.OUTCOMES,
+        people=people,
         max_note=followup_work.MAX_NOTE,
         failure=failure,
         draft=draft or {},
@@ -78,6 +80,9 @@ async def _do(visit: Visit, session: AsyncSession, action: str, fields: Mapping[
     text = fields.get("text", "").replace("\r\n", "\n")
     if action == "take":
         await followup_work.take(session, where, me, settings, instead_of=whole(fields.get("owner", "")))
+    elif action == "assign":
+        to, seen = whole(fields.get("to", "")), whole(fields.get("owner", ""))
+        await followup_work.assign(session, where, me, settings, to, text, instead_of=seen)
     elif action == "note":
         await followup_work.note(session, where, me, settings, text)
     elif action == "close":
@@ -94,7 +99,10 @@ async def _do(visit: Visit, session: AsyncSession, action: str, fields: Mapping[
 
 
 async def act(visit: Visit) -> Response:
-    """Take it, note something, close it, ask again, write to the customer. What is refused is said in words."""
+    """Take it, give it to somebody, note something, close it, ask again, write to the customer.
+
+    What is refused is said in words.
+    """
     action = visit.request.path_params["action"]
     if action not in ACTIONS:
         raise PageError(*NOT_FOUND)

@@ -4,8 +4,10 @@ Shares are compared by the two-proportion z-test with pooled variance (Fleiss, L
 Methods for Rates and Proportions", 3rd edition, 2003, chapter 3); CES and NPS, whose answers are taken as
 -1, 0 and 1, by the statistic of Welch's test (Welch, Biometrika 34, 1947); counts by the difference of two
 Poisson counts over the root of their sum (Przyborowski and Wilenski, Biometrika 31, 1940, in its normal
-approximation). With dozens of figures some pass 1.96 by chance alone: it is a ranking and no proof, and what
-does not even pass that is marked.
+approximation); times by the difference of the logarithms of their medians over its standard error, that of a
+median being estimated by the width of its distribution-free interval (McKean and Schrader, Communications in
+Statistics: Simulation and Computation 13, 1984). With dozens of figures some pass 1.96 by chance alone: it is a
+ranking and no proof, and what does not even pass that is marked.
 """
 
 from __future__ import annotations
@@ -18,22 +20,26 @@ from typing import Literal, TypeAlias
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.storage import figures
-from bot.storage.figures import Dimension, Filters, Score
+from bot.storage.figures import Dimension, Duration, Filters, Score
 
 # Of fewer the normal approximation says nothing.
 LEAST = 10
 SURE = 1.96
 MOST = 3
 BY: tuple[Dimension, ...] = ("channel", "language", "team")
-Form: TypeAlias = Literal["share", "points", "mean", "count"]
+Form: TypeAlias = Literal["share", "points", "mean", "count", "time"]
+TIMES = ("first_response", "resolution", "queue_wait")
+# A median is not known better than to a hundredth: times are measured in whole seconds.
+FINEST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A figure now and before; ``z`` is the difference in standard errors, positive where it rose.
 
-    ``name`` is ``csat``, ``nps``, ``ces``, ``response``, ``fallback``, ``promise``, ``escalated`` or
-    ``volume``; ``by`` and ``value`` say of what part, ``""`` for the whole.
+    ``name`` is ``csat``, ``nps``, ``ces``, ``response``, ``fallback``, ``promise``, ``escalated``, one of
+    :data:`TIMES` (in seconds), or a count: ``volume``, ``messages``, ``handoffs``, ``tickets`` or ``low_scores``;
+    ``by`` and ``value`` say of what part, ``""`` for the whole.
     """
 
     name: str
@@ -80,6 +86,21 @@ def of_counts(now: int, before: int) -> float:
     return (now - before) / math.sqrt(now + before) if now + before >= LEAST else 0.0
 
 
+def of_times(now: Duration, before: Duration) -> float:
+    """The same for the medians of two lots of times."""
+    if min(now.n, before.n) < LEAST or now.median is None or before.median is None:
+        return 0.0
+    error = math.hypot(_of_median(now), _of_median(before))
+    return (math.log1p(now.median) - math.log1p(before.median)) / error
+
+
+def _of_median(found: Duration) -> float:
+    """The standard error of the logarithm of a median."""
+    if found.low is None or found.high is None:
+        return FINEST
+    return max((math.log1p(found.high) - math.log1p(found.low)) / (2 * SURE), FINEST)
+
+
 def of_scores(now: Score, before: Score, by: str = "", value: str = "") -> Iterable[Change]:
     """How a score and, for the whole, its response rate have changed."""
     if now.value is not None and before.value is not None:
@@ -111,11 +132,10 @@ async def _of_surveys(session: AsyncSession, f: Filters, before: Filters, min_ce
     found: list[Change] = []
     for kind in figures.KINDS:
         found += of_scores(await figures.score(session, kind, f), await figures.score(session, kind, before))
-    for by in BY:
-        old = {
-            cell.value: cell.score for cell in await figures.breakdown(session, "csat", before, by, min_cell=min_cell)
-        }
-        for cell in await figures.breakdown(session, "csat", f, by, min_cell=min_cell):
+    earlier = await figures.breakdowns(session, "csat", before, BY, min_cell=min_cell)
+    for by, cells in (await figures.breakdowns(session, "csat", f, BY, min_cell=min_cell)).items():
+        old = {cell.value: cell.score for cell in earlier[by]}
+        for cell in cells:
             was = old.get(cell.value)
             if cell.score is not None and was is not None and cell.name:
                 found += of_scores(cell.score, was, by, cell.name)
@@ -125,8 +145,20 @@ async def _of_surveys(session: AsyncSession, f: Filters, before: Filters, min_ce
 async def _of_work(session: AsyncSession, f: Filters, before: Filters) -> list[Change]:
     found: list[Change] = []
     now, was = await figures.operations(session, f), await figures.operations(session, before)
-    talks = now.volume.conversations, was.volume.conversations
-    found.append(Change("volume", "count", talks[1], talks[0], of_counts(*talks)))
+    opened = await figures.follow_ups(session, f), await figures.follow_ups(session, before)
+    counts = {
+        "volume": (now.volume.conversations, was.volume.conversations),
+        "messages": (now.volume.messages_in, was.volume.messages_in),
+        "handoffs": (now.handoffs, was.handoffs),
+        "tickets": (now.tickets, was.tickets),
+        "low_scores": (opened[0].opened, opened[1].opened),
+    }
+    for name, (count, earlier) in counts.items():
+        found.append(Change(name, "count", earlier, count, of_counts(count, earlier)))
+    for name in TIMES:
+        time, past = getattr(now, name), getattr(was, name)
+        if time.median is not None and past.median is not None:
+            found.append(Change(name, "time", past.median, time.median, of_times(time, past)))
     ended, old = now.containment, was.containment
     if ended.total and old.total:
         z = of_shares(ended.escalated, ended.total, old.escalated, old.total)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from urllib.parse import urlencode
 
 from babel.dates import format_date, format_interval
+from babel.units import format_unit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
@@ -21,6 +22,15 @@ from bot.words import NOTHING, Words
 DAY = timedelta(days=1)
 # A daily digest's picture goes back so far.
 DAYS_SHOWN = 7
+# From which length on a time is told in which unit.
+LENGTHS = (("day", 172_800), ("hour", 3600), ("minute", 60), ("second", 1))
+# Figures whose names are those of the dashboard.
+NAMED = {
+    "messages": "dash.messages_head",
+    "handoffs": "dash.handoffs",
+    "tickets": "dash.tickets",
+    "low_scores": "dash.follow_ups",
+} | {name: f"work.{name}" for name in changes.TIMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,16 @@ def _value(words: Words, form: str, value: float | None) -> str:
         return NOTHING
     if form == "share":
         return words.percent(value)
+    if form == "time":
+        return _length(words, value)
     return words.number(round(value, 1) if form == "mean" else round(value))
+
+
+def _length(words: Words, seconds: float) -> str:
+    """A length of time in the unit that fits."""
+    unit, length = next((item for item in LENGTHS if seconds >= item[1]), LENGTHS[-1])
+    amount = round(seconds / length, 1 if unit in ("day", "hour") else 0)
+    return str(format_unit(amount, f"duration-{unit}", "short", locale=words.locale))
 
 
 def _score(words: Words, now: Score, before: Score) -> str:
@@ -140,7 +159,7 @@ def _change(words: Words, change: Change) -> str:
         value = words.label("clock", value)
     elif change.by == "kind":
         value = value.upper()
-    name = words(f"announce.digest.{change.name}") + (f" ({value})" if value else "")
+    name = words(NAMED.get(change.name, f"announce.digest.{change.name}")) + (f" ({value})" if value else "")
     line = words(
         "announce.digest.change",
         name=name,

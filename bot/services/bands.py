@@ -225,16 +225,14 @@ async def excursions(session: AsyncSession, today: date, zone: str) -> list[Excu
     return found
 
 
-async def look(session: AsyncSession, today: date, settings: Settings) -> list[Excursion]:
-    """Tell the managers of the figures that have just left their band, once for each excursion."""
+async def tell(session: AsyncSession, found: Sequence[Excursion], settings: Settings) -> None:
+    """Tell the managers of figures that have just left their band."""
     zone = settings.shop.timezone
-    found = await excursions(session, today, zone)
     who = await alerts.managers(session)
     for item in found:
         params = {"day": item.day.isoformat(), "of": item.of} | _numbers(item)
         path = f"/desk/dashboard?{urlencode(params_of(days_between(item.day, item.day, zone)))}"
         await alerts.tell(session, who, f"alert.band.{item.name}", params, path)
-    return found
 
 
 def _numbers(item: Excursion) -> dict[str, str]:

@@ -19,7 +19,7 @@ from bot.config import Settings
 from bot.services import episodes, ticket_times
 from bot.storage import Database, insert_ignore, now
 from bot.storage.figures.columns import CHUNK, day_of
-from bot.storage.figures.facts import write_day
+from bot.storage.figures.facts import FOLLOW_UPS, write_day
 from bot.storage.figures.operations import AS_OF
 from bot.storage.figures.results import KINDS
 from bot.storage.models import (
@@ -28,6 +28,7 @@ from bot.storage.models import (
     FigureColumn,
     FigureMark,
     FigureWord,
+    FollowUp,
     Handoff,
     Message,
     Survey,
@@ -165,7 +166,7 @@ async def _take_changes(session: AsyncSession, settings: Settings, limit: int) -
     return len(rows) == limit
 
 
-_COLUMNS_OF = {"survey": KINDS, "handoff": ("handoffs",)}
+_COLUMNS_OF = {"survey": KINDS, "follow_up": (FOLLOW_UPS,), "handoff": ("handoffs",)}
 
 
 async def _talks(session: AsyncSession, talk: Any, key: Any, ids: Iterable[int]) -> set[int]:
@@ -207,6 +208,7 @@ async def forget(session: AsyncSession) -> None:
         await session.execute(delete(table).execution_options(synchronize_session=False))
     for fact, model, at, where in (
         ("survey", Survey, Survey.delivered_at, Survey.delivered_at.is_not(None)),
+        ("follow_up", FollowUp, FollowUp.created_at, FollowUp.id > 0),
         ("handoff", Handoff, Handoff.started_at, Handoff.id > 0),
         ("ticket", Ticket, Ticket.created_at, Ticket.id > 0),
     ):

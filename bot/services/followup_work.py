@@ -1,4 +1,5 @@
-"""What people do about a follow-up: take it, note what was found out, ask the customer again, close it."""
+"""What people do about a follow-up: take it or give it to somebody, note what was found out, ask the customer again,
+close it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
 from bot.contracts import LinguadeskError
-from bot.services import followups, surveys, teams
+from bot.services import alerts, followups, surveys, teams
 from bot.storage import clean, now, signal
 from bot.storage.models import FollowUp, Role, Survey, User
 
@@ -80,16 +81,65 @@ async def take(
     return row
 
 
+async def assign(
+    session: AsyncSession,
+    follow_up_id: int,
+    user: User,
+    settings: Settings,
+    to: int | None,
+    text: str = "",
+    *,
+    instead_of: int | None,
+) -> FollowUp:
+    """Make it somebody else's task, with a word about it: they are told, and who gave it to whom is in the notes.
+
+    Args:
+        session: the transaction.
+        follow_up_id: which.
+        user: a manager or an administrator who sees it.
+        settings: all settings.
+        to: the id of anybody who works here; they see it from now on, whatever their teams are.
+        text: what they should know; may be empty.
+        instead_of: the owner that the user saw; None for nobody.
+
+    Raises:
+        FollowUpError: ``unknown``, ``manager`` for one who does not manage, ``closed``, ``taken`` if it has another
+            owner meanwhile, ``nobody`` if there is no such person (any more), ``too_long``.
+    """
+    row = await _open(session, follow_up_id, user, settings)
+    if user.role not in (Role.MANAGER, Role.ADMIN):
+        raise FollowUpError("manager")
+    if row.owner_id not in (instead_of, to):
+        raise FollowUpError("taken")
+    owner = await session.get(User, to) if to is not None else None
+    if owner is None or not owner.active:
+        raise FollowUpError("nobody")
+    if row.owner_id == owner.id and not text.strip():
+        return row
+    _write(row, f"{_stamp(settings)} {user.name} → {owner.name}", clean(text).strip())
+    row.owner_id = owner.id
+    if owner.id != user.id:
+        params = {"number": row.id, "name": user.name, "time": row.due_at.isoformat()}
+        await alerts.tell(session, [owner.id], "alert.follow_up.assigned", params, followups.path_of(row))
+    signal(session, "desk")
+    return row
+
+
+def _write(row: FollowUp, about: str, text: str) -> None:
+    """Add to the notes. Raises :class:`FollowUpError` ``too_long``."""
+    entry = f"{about}: {text}" if text else about
+    if len(text) > MAX_NOTE or len(row.note) + len(entry) > MAX_NOTES:
+        raise FollowUpError("too_long")
+    row.note = f"{row.note}\n{entry}".strip()
+
+
 async def note(session: AsyncSession, follow_up_id: int, user: User, settings: Settings, text: str) -> FollowUp:
     """Add a note, with who wrote it and when. Raises :class:`FollowUpError`: ``unknown``, ``empty``, ``too_long``."""
     text = clean(text).strip()
     if not text:
         raise FollowUpError("empty")
     row = await _held(session, follow_up_id, user, settings)
-    entry = f"{_stamp(settings)} {user.name}: {text}"
-    if len(text) > MAX_NOTE or len(row.note) + len(entry) > MAX_NOTES:
-        raise FollowUpError("too_long")
-    row.note = f"{row.note}\n{entry}".strip()
+    _write(row, f"{_stamp(settings)} {user.name}", text)
     signal(session, "desk")
     return row
 
@@ -122,6 +172,8 @@ async def ask_again(
 ) -> Survey:
     """Have the customer asked the same once more, at most once for each follow-up, whether it is closed or not.
 
+    A question that never reached them may be put again.
+
     Args:
         session: the transaction.
         follow_up_id: which.
@@ -134,7 +186,8 @@ async def ask_again(
             back, ``gone`` if the survey is not among the definitions any more.
     """
     row = await _held(session, follow_up_id, user, settings)
-    if row.again_id is not None:
+    before = await session.get(Survey, row.again_id) if row.again_id is not None else None
+    if before is not None and not surveys.lost(before):
         raise FollowUpError("asked")
     if row.outcome == followups.WITHDRAWN:
         raise FollowUpError("withdrawn")

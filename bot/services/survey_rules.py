@@ -29,6 +29,8 @@ STOPPED, UNREACHABLE, AUDIENCE, NOTHING_DONE = "stopped", "unreachable", "audien
 COMPLAINT, WINDOW, SAMPLING, COOLDOWN, RESERVED = "complaint", "window", "sampling", "cooldown", "reserved"
 # And for those that were planned: too late by now, not among the definitions any more, the person was erased.
 STALE, GONE, ERASED = "stale", "gone", "erased"
+# For those that were on their way: the platform never took the question.
+UNDELIVERED = "undelivered"
 QUARTERLY, MANUAL, AGAIN = "quarterly", "manual", "again"
 # What these ask about was done for the customer; of the others it must be known that something was.
 _AFTER_SERVICE = frozenset({"ticket_resolved", "conversation_closed", "bot_closed", AGAIN})
@@ -70,7 +72,9 @@ def facts_query(but: int = 0) -> Select[*tuple[Any, ...]]:
     """
     chat, customer = Conversation, Customer
     no_more = customer.surveys_stopped_at.is_not(None)
-    sent = select(func.max(Survey.sent_at)).where(Survey.kind != "feedback", Survey.sent_at.is_not(None))
+    # One whose question never arrived has bothered nobody.
+    arrived = Survey.status != SurveyStatus.CANCELLED
+    sent = select(func.max(Survey.sent_at)).where(Survey.kind != "feedback", Survey.sent_at.is_not(None), arrived)
     theirs = or_(Survey.conversation_id == chat.id, Survey.customer_id == chat.customer_id)
     scheduled = and_(Survey.status == SurveyStatus.SCHEDULED, Survey.id != but)
     waits = exists().where(scheduled, Survey.trigger == QUARTERLY, theirs)

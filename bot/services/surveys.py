@@ -24,6 +24,8 @@ from bot.storage.models import (
     Customer,
     Handoff,
     OrderRow,
+    Outbox,
+    OutboxStatus,
     Survey,
     SurveyAnswer,
     SurveyStatus,
@@ -113,6 +115,39 @@ async def postpone(session: AsyncSession, survey: Survey, kind: str, due: dateti
     """Have a survey (``SEND``) or its reminder (``REMIND``) looked at again later."""
     key = f"{kind}:{survey.id}:{due.isoformat(timespec='seconds')}"
     await timers.schedule(session, kind, due, {"survey": survey.id}, key=key)
+
+
+async def undelivered(session: AsyncSession, conversation: Conversation) -> list[int]:
+    """Surveys whose question was given up by the outbox were not sent after all; their ids.
+
+    They become cancelled with the reason, are in no response rate, and no cool-down counts them. Should the question
+    leave later, as when dead letters are put back, they are sent again: see :func:`bot.dispatch`. So they are if the
+    customer answers one, who has it then, whatever the platform has said.
+    """
+    await session.flush()
+    lost = await session.scalars(
+        select(Survey)
+        .join(Outbox, Outbox.id == Survey.outbox_id)
+        .where(
+            Survey.conversation_id == conversation.id,
+            Survey.status == SurveyStatus.SENT,
+            Survey.delivered_at.is_(None),
+            Outbox.status == OutboxStatus.DEAD,
+        )
+    )
+    reason = survey_rules.UNREACHABLE if conversation.unreachable_at is not None else survey_rules.UNDELIVERED
+    found = []
+    for survey in lost:
+        refuse(survey, reason)
+        found.append(survey.id)
+    if found:
+        signal(session, "desk")
+    return found
+
+
+def lost(survey: Survey) -> bool:
+    """Whether the survey's question was sent and never arrived."""
+    return survey.status is SurveyStatus.CANCELLED and survey.outbox_id is not None
 
 
 def refuse(survey: Survey, reason: str) -> None:
@@ -329,6 +364,9 @@ async def rate(session: AsyncSession, survey: Survey, score: int, settings: Surv
         signal(session, "desk")
         _tell(session, "changed", survey, score=score)
         return Answer.CHANGED
+    if lost(survey):
+        # The platform said that it did not take the question, and here is the answer.
+        survey.status, survey.delivered_at = SurveyStatus.SENT, survey.delivered_at or survey.sent_at
     late = survey.status is not SurveyStatus.SENT or (survey.expires_at is not None and survey.expires_at < moment)
     survey.score, survey.answered_at, survey.reason = score, moment, ""
     # A late answer is kept but not counted: the status stays "expired".

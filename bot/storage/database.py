@@ -33,6 +33,9 @@ NOTIFY_CHANNEL = "linguadesk"
 # How long SQLite waits for another process that writes.
 BUSY_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
+_READING = {"linguadesk_read": True}
+# Part of the statement that begins the transaction, so that it takes no longer than any other.
+_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 PACKAGES = ("bot", "actions", "nlu", "connectors")
 # Classes of SQLSTATE that speak of the server and not of the statement: connection, transaction
 # rollback (a deadlock), resources, object state (a lock), operator intervention, system, internal.
@@ -187,20 +190,23 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A read-only view of one moment; nothing written in it is kept."""
+        """A read-only view of one moment: what is committed meanwhile is not seen, and nothing can be written.
+
+        On SQLite that is so by itself; writing is possible there, and is not kept.
+        """
         async with self._readers() as session:
             with _explained(self.url.render_as_string(hide_password=True)):
-                await session.connection(execution_options={"linguadesk_read": True})
+                await session.connection(execution_options=_READING if self.is_sqlite else _READING | _ONE_MOMENT)
                 # Closing the session ends the transaction; a rollback would also empty the objects read.
                 yield session
 
     @contextlib.asynccontextmanager
     async def glance(self) -> AsyncIterator[AsyncSession]:
-        """As :meth:`read`, for look-ups by an index that take microseconds: on SQLite they run at once,
-        where :meth:`read` leaves the event loop free for as long as a query may take."""
+        """For look-ups by an index that take microseconds: on SQLite they run at once, where :meth:`read` leaves the
+        event loop free for as long as a query may take. On PostgreSQL each statement sees what is committed by then."""
         async with self._sessions() as session:
             with _explained(self.url.render_as_string(hide_password=True)):
-                await session.connection(execution_options={"linguadesk_read": True})
+                await session.connection(execution_options=_READING)
                 yield session
 
     async def connection(self) -> AsyncConnection:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import FromClause, case, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Author
@@ -19,6 +20,7 @@ from bot.storage.models import (
     ConversationNote,
     Correction,
     Customer,
+    FileStatus,
     Handoff,
     Message,
     Outbox,
@@ -124,46 +126,33 @@ async def conversation_version(session: AsyncSession, conversation_id: int) -> s
             .where(Conversation.id == conversation_id)
         )
     ).first()
-    newest = await session.scalar(select(func.max(Message.id)).where(Message.conversation_id == conversation_id))
+    counted = (await session.execute(_counted(conversation_id))).one()
+    return repr((tuple(state) if state else None, tuple(counted)))
+
+
+def _counted(conversation_id: int) -> Any:
+    """What there is in a conversation and how far it is, as one row: one question takes less than seven."""
     dead = case((Outbox.status == OutboxStatus.DEAD, 1), else_=0)
     sent = case((Outbox.status == OutboxStatus.SENT, 1), else_=0)
-    delivery = (
-        await session.execute(
-            select(func.max(Outbox.id), func.sum(Outbox.attempts), func.sum(dead), func.sum(sent)).where(
-                Outbox.conversation_id == conversation_id
-            )
-        )
-    ).one()
-    files = await session.execute(
-        select(StoredFile.status, func.count())
-        .where(StoredFile.conversation_id == conversation_id)
-        .group_by(StoredFile.status)
-        .order_by(StoredFile.status)
-    )
-    tickets = (
-        await session.execute(
-            select(func.max(Ticket.id), func.max(Ticket.updated_at)).where(Ticket.conversation_id == conversation_id)
-        )
-    ).one()
-    notes = await session.scalar(
-        select(func.max(ConversationNote.id)).where(ConversationNote.conversation_id == conversation_id)
-    )
-    parts = (tuple(state) if state else None, newest, tuple(delivery), [tuple(row) for row in files], tuple(tickets))
-    return repr((*parts, notes, *await _beside(session, conversation_id)))
-
-
-async def _beside(session: AsyncSession, conversation_id: int) -> tuple[Any, ...]:
-    """What stands beside the newest messages and comes after them: translations, corrections."""
+    files = [func.sum(case((StoredFile.status == status, 1), else_=0)) for status in FileStatus]
     newest = _newest(conversation_id)
-    translations = await session.scalar(select(func.max(Translation.id)).where(Translation.message_id.in_(newest)))
-    corrections = (
-        await session.execute(
-            select(func.max(Correction.id), func.max(Correction.created_at), func.max(Correction.reviewed_at)).where(
-                Correction.message_id.in_(newest)
-            )
-        )
-    ).one()
-    return translations, tuple(corrections)
+    # What stands beside the newest messages, and comes after them: translations, corrections.
+    parts = (
+        select(func.max(Message.id)).where(Message.conversation_id == conversation_id),
+        select(func.max(Outbox.id), func.sum(Outbox.attempts), func.sum(dead), func.sum(sent)).where(
+            Outbox.conversation_id == conversation_id
+        ),
+        select(*files).where(StoredFile.conversation_id == conversation_id),
+        select(func.max(Ticket.id), func.max(Ticket.updated_at)).where(Ticket.conversation_id == conversation_id),
+        select(func.max(ConversationNote.id)).where(ConversationNote.conversation_id == conversation_id),
+        select(func.max(Translation.id)).where(Translation.message_id.in_(newest)),
+        select(func.max(Correction.id), func.max(Correction.created_at), func.max(Correction.reviewed_at)).where(
+            Correction.message_id.in_(newest)
+        ),
+    )
+    # Each of them is one row, so that all together are one as well.
+    rows: list[FromClause] = [part.subquery() for part in parts]
+    return select(*rows).select_from(reduce(lambda one, other: one.join(other, true()), rows))
 
 
 async def conversation(session: AsyncSession, conversation_id: int) -> ConversationView | None:
@@ -180,20 +169,41 @@ async def conversation(session: AsyncSession, conversation_id: int) -> Conversat
     return ConversationView(found, customer, handoff, agent.name if agent else "", offered.name if offered else "")
 
 
+async def newest_message(session: AsyncSession, conversation_id: int) -> int:
+    """The id of a conversation's newest message; 0 where nothing has been said."""
+    newest = select(func.max(Message.id)).where(Message.conversation_id == conversation_id)
+    return await session.scalar(newest) or 0
+
+
+async def messages_after(session: AsyncSession, conversation_id: int, message_id: int, limit: int) -> list[int]:
+    """The ids of the messages that follow one, oldest first, at most ``limit``."""
+    rows = await session.scalars(
+        select(Message.id)
+        .where(Message.conversation_id == conversation_id, Message.id > message_id)
+        .order_by(Message.id)
+        .limit(limit)
+    )
+    return list(rows)
+
+
 async def transcript(
-    session: AsyncSession, conversation_id: int, limit: int = 100
+    session: AsyncSession, conversation_id: int, limit: int = 100, before: int | None = None
 ) -> tuple[list[TranscriptItem], bool]:
-    """The newest messages of a conversation, oldest of them first, and whether there are older ones."""
-    rows = (
-        await session.execute(
-            select(Message, User.name, Outbox.status, Outbox.attempts, Outbox.error, Outbox.body)
-            .outerjoin(User, User.id == Message.agent_id)
-            .outerjoin(Outbox, Outbox.id == Message.outbox_id)
-            .where(Message.conversation_id == conversation_id)
-            .order_by(Message.id.desc())
-            .limit(limit + 1)
-        )
-    ).all()
+    """The newest messages of a conversation, oldest of them first, and whether there are older ones.
+
+    With ``before``, the newest of those that came before this message.
+    """
+    query = (
+        select(Message, User.name, Outbox.status, Outbox.attempts, Outbox.error, Outbox.body)
+        .outerjoin(User, User.id == Message.agent_id)
+        .outerjoin(Outbox, Outbox.id == Message.outbox_id)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.id.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(Message.id < before)
+    rows = (await session.execute(query)).all()
     more, rows = len(rows) > limit, rows[:limit]
     ids = [row[0].id for row in rows]
     files = await _files(session, conversation_id, min(ids, default=0))
@@ -247,8 +257,17 @@ async def _corrections(session: AsyncSession, ids: Sequence[int]) -> dict[int, C
     return {row.message_id: row for row in rows if row.message_id is not None}
 
 
-async def notes(session: AsyncSession, conversation_id: int, since: datetime | None, limit: int) -> list[NoteItem]:
-    """The newest internal notes of a conversation, oldest of them first, from a moment on."""
+async def notes(
+    session: AsyncSession,
+    conversation_id: int,
+    since: datetime | None,
+    limit: int,
+    before: int | None = None,
+) -> list[NoteItem]:
+    """The newest internal notes of a conversation, oldest of them first, from a moment on.
+
+    With ``before``, those that were written before this message was.
+    """
     query = (
         select(ConversationNote, User.name)
         .outerjoin(User, User.id == ConversationNote.agent_id)
@@ -258,6 +277,9 @@ async def notes(session: AsyncSession, conversation_id: int, since: datetime | N
     )
     if since is not None:
         query = query.where(ConversationNote.created_at >= since)
+    if before is not None:
+        said = select(Message.created_at).where(Message.id == before).scalar_subquery()
+        query = query.where(ConversationNote.created_at < said)
     rows = (await session.execute(query)).all()
     return [NoteItem(note.id, name or "", note.text, note.created_at) for note, name in reversed(rows)]
 

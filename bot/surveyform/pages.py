@@ -82,7 +82,7 @@ class SurveyPages:
             return self._say("utter_survey_form_busy", 429, default)
         form = await _form(request)
         if form is None:
-            return self._say("utter_survey_form_gone", 413, default)
+            return self._say("utter_survey_form_long", 413, await self._language(request))
         async with self._database.begin() as session:
             survey = await self._links.find(session, request.path_params["token"], lock=True)
             if survey is None:
@@ -99,6 +99,12 @@ class SurveyPages:
                 sounds = self._scorer(words, survey.language) if self._scorer is not None else None
                 await surveys.comment(session, survey, words, sounds)
             return self._thanks(survey, result, score, words)
+
+    async def _language(self, request: Request) -> str:
+        """That of the survey whose page it is."""
+        async with self._database.read() as session:
+            survey = await self._links.find(session, request.path_params["token"])
+        return survey.language if survey is not None else self._settings.shop.default_language
 
     def _thanks(self, survey: Survey, result: Answer, score: int, words: str) -> Response:
         language = survey.language

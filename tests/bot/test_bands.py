@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 from scipy import stats
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
-from bot.config import Config
+from bot.config import Config, Settings
+from bot.domain import load_domain
+from bot.jobs import Workshop, handlers
+from bot.jobs import bands as jobs
+from bot.outbox import Voice
 from bot.services import bands
 from bot.services import figures as keeping
 from bot.storage import Database
-from bot.storage.models import Role, Survey, SurveyStatus
+from bot.storage.figures.operations import AS_OF
+from bot.storage.models import Alert, FigureMark, Role, Survey, SurveyStatus, Timer, TimerStatus, User
+from bot.texts import Texts
 from tests.bureau import Bureau
 
 DAYS = 4000
@@ -85,22 +92,17 @@ def test_of_too_little_nothing_is_said() -> None:
     assert bands.time_outside(1000, [10, 10, 10]) is None
 
 
-async def test_managers_are_told_once_for_each_excursion(any_database: Database, config: Config) -> None:
-    """A bad day after eight steady weeks is one alert with a link; the second bad day, and a repeat, are none."""
-    bureau = Bureau(any_database)
-    await bureau.person("max", Role.MANAGER)
-    await bureau.person("ana")
-    bad = date(2026, 3, 11)
-    settings = config.settings
-    async with any_database.begin() as session:
+async def answered(database: Database, settings: Settings, last: date, low: set[date]) -> None:
+    """Sixty days up to a last one with thirty surveys each, half of them answered; customers are unhappy on some."""
+    bureau = Bureau(database)
+    async with database.begin() as session:
         talk = await bureau.conversation(session)
         rows = []
         for back in range(60):
-            day = bad + timedelta(days=2) - timedelta(days=back)
+            day = last - timedelta(days=back)
             at = datetime(day.year, day.month, day.day, 11, tzinfo=UTC)
-            low = bad <= day <= bad + timedelta(days=1)
             for number in range(30):
-                happy = number % 3 == 0 if low else number % 6 != 0
+                happy = number % 3 == 0 if day in low else number % 6 != 0
                 rows.append(
                     {
                         "kind": "csat",
@@ -113,12 +115,129 @@ async def test_managers_are_told_once_for_each_excursion(any_database: Database,
                     }
                 )
         await session.execute(insert(Survey), rows)
-    await keeping.catch_up(any_database, settings)
-    told = []
+    await keeping.catch_up(database, settings)
+
+
+BAD = date(2026, 3, 11)
+
+
+async def test_an_excursion_is_found_on_its_first_day(any_database: Database, config: Config) -> None:
+    """A bad day after eight steady weeks, once its surveys are complete; neither before nor on the second bad day."""
+    await answered(any_database, config.settings, BAD + timedelta(days=2), {BAD, BAD + timedelta(days=1)})
+    found = []
     for later in range(4):
-        async with any_database.begin() as session:
-            told.append(await bands.look(session, bad + timedelta(days=3 + later), settings))
-    assert [[(item.name, item.day) for item in found] for found in told] == [[], [("csat", bad)], [], []]
-    outside = told[1][0].outside
+        async with any_database.read() as session:
+            zone = config.settings.shop.timezone
+            found.append(await bands.excursions(session, BAD + timedelta(days=3 + later), zone))
+    assert [[(item.name, item.day) for item in some] for some in found] == [[], [("csat", BAD)], [], []]
+    outside = found[1][0].outside
     assert outside.value == pytest.approx(1 / 3) and not outside.above and 0.5 < outside.low < outside.high
-    assert await bureau.alerts() == [("max", "alert.band.csat")]
+
+
+@dataclass
+class Mornings:
+    """The job that looks at the bands, on mornings that are set by hand."""
+
+    database: Database
+    config: Config
+    time: datetime
+
+    async def begin(self) -> None:
+        """The program starts."""
+        async with self.database.begin() as session:
+            await jobs.begin_bands(session, self.config.settings)
+
+    async def until(self, moment: datetime) -> None:
+        """Time passes: each timer is done when it is due."""
+        voice = Voice(Texts(load_domain(self.config.home), ("en",), self.config.settings.shop))
+        job = handlers(Workshop(self.database, voice, {}, self.config))[jobs.LOOK]
+        assert job.prepare is not None
+        while True:
+            async with self.database.read() as session:
+                due = await session.scalar(
+                    select(Timer)
+                    .where(Timer.kind == jobs.LOOK, Timer.status == TimerStatus.PENDING, Timer.due_at <= moment)
+                    .order_by(Timer.due_at)
+                )
+            if due is None:
+                break
+            self.time = due.due_at
+            prepared = await job.prepare(due.payload)
+            async with self.database.begin() as session:
+                await job.apply(session, due.payload, prepared)
+                await session.execute(update(Timer).where(Timer.id == due.id).values(status=TimerStatus.DONE))
+        self.time = moment
+
+
+@pytest.fixture
+async def mornings(any_database: Database, config: Config, monkeypatch: pytest.MonkeyPatch) -> Mornings:
+    """The evening before the bad day's surveys are complete; a manager and an agent."""
+    made = Mornings(any_database, config, datetime(2026, 3, 14, 20, tzinfo=UTC))
+    monkeypatch.setattr(jobs, "now", lambda: made.time)
+    bureau = Bureau(any_database)
+    await bureau.person("max", Role.MANAGER)
+    await bureau.person("ana")
+    return made
+
+
+async def told(database: Database) -> list[tuple[str, str, str]]:
+    """Who was alerted, of what, about which day."""
+    query = select(User.username, Alert).join(User, User.id == Alert.user_id).order_by(Alert.id)
+    async with database.read() as session:
+        return [(name, row.key, row.params["day"]) for name, row in await session.execute(query)]
+
+
+async def test_managers_are_told_once_and_again_after_it_was_normal(mornings: Mornings, config: Config) -> None:
+    """Two bad days are one alert, normal days none, and the next bad day after them another one; with its link."""
+    low = {BAD, BAD + timedelta(days=1), BAD + timedelta(days=5)}
+    await answered(mornings.database, config.settings, BAD + timedelta(days=8), low)
+    # The program is started more than once in between: nothing is looked at twice.
+    for day in range(15, 23):
+        await mornings.begin()
+        await mornings.until(datetime(2026, 3, day, 20, tzinfo=UTC))
+    key = "alert.band.csat"
+    assert await told(mornings.database) == [("max", key, "2026-03-11"), ("max", key, "2026-03-16")]
+    async with mornings.database.read() as session:
+        alert = (await session.scalars(select(Alert).order_by(Alert.id))).first()
+        waiting = (await session.scalars(select(Timer).where(Timer.status == TimerStatus.PENDING))).all()
+    assert alert is not None and alert.path.startswith("/desk/dashboard?from=2026-03-11&to=2026-03-11")
+    assert (alert.params["value"], alert.params["of"]) == ("33", "")
+    assert [timer.payload["day"] for timer in waiting] == ["2026-03-23"]
+
+
+async def test_nothing_is_said_by_figures_that_are_behind(mornings: Mornings, config: Config) -> None:
+    """They are waited for until they are up to date; if they never are, the next morning is another one."""
+    await answered(mornings.database, config.settings, BAD + timedelta(days=2), {BAD})
+    behind = datetime(2026, 3, 14, 12, tzinfo=UTC)
+    async with mornings.database.begin() as session:
+        await session.execute(update(FigureMark).where(FigureMark.name == AS_OF).values(at=behind))
+    await mornings.begin()
+    await mornings.until(datetime(2026, 3, 15, 6, tzinfo=UTC))
+    assert await told(mornings.database) == []
+    async with mornings.database.begin() as session:
+        await session.execute(update(FigureMark).where(FigureMark.name == AS_OF).values(at=mornings.time))
+    await mornings.until(datetime(2026, 3, 15, 7, tzinfo=UTC))
+    assert [day for _, _, day in await told(mornings.database)] == ["2026-03-11"]
+    async with mornings.database.begin() as session:
+        await session.execute(update(FigureMark).where(FigureMark.name == AS_OF).values(at=behind))
+    await mornings.until(datetime(2026, 3, 16, 23, tzinfo=UTC))
+    async with mornings.database.read() as session:
+        waiting = (await session.scalars(select(Timer).where(Timer.status == TimerStatus.PENDING))).all()
+    assert len(await told(mornings.database)) == 1 and [timer.payload["day"] for timer in waiting] == ["2026-03-17"]
+
+
+async def test_after_a_long_rest_only_the_present_day_is_looked_at(mornings: Mornings, config: Config) -> None:
+    """What left its band while the desk was off, and came back, is no news."""
+    await answered(mornings.database, config.settings, BAD + timedelta(days=8), {BAD})
+    await mornings.begin()
+    mornings.time = datetime(2026, 3, 20, 20, tzinfo=UTC)
+    voice = Voice(Texts(load_domain(config.home), ("en",), config.settings.shop))
+    job = handlers(Workshop(mornings.database, voice, {}, config))[jobs.LOOK]
+    assert job.prepare is not None
+    looked = await job.prepare({"day": "2026-03-15"})
+    async with mornings.database.begin() as session:
+        await job.apply(session, {"day": "2026-03-15"}, looked)
+    assert await told(mornings.database) == []
+    async with mornings.database.read() as session:
+        days = {timer.payload["day"] for timer in await session.scalars(select(Timer).where(Timer.kind == jobs.LOOK))}
+    assert "2026-03-21" in days

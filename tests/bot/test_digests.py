@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from bot.announcer import Announcer
 from bot.config import Config, ConfigError, Settings
 from bot.config.digests import Digest
+from bot.contracts import Author
 from bot.digest import Postman, changes, compose, period_of, smtp_of
 from bot.digest.picture import Bar, Labels, draw, font_of
 from bot.domain import load_domain
@@ -27,7 +28,8 @@ from bot.jobs.base import Workshop
 from bot.outbox import Voice
 from bot.services import figures as keeping
 from bot.storage import Database, now
-from bot.storage.models import Announcement, Conversation, Survey, SurveyStatus, Timer
+from bot.storage.figures.formulas import duration
+from bot.storage.models import Announcement, Conversation, Message, Survey, SurveyStatus, Ticket, Timer
 from bot.texts import Texts
 from bot.worker import TimerWorker
 from tests.bureau import Bureau
@@ -94,6 +96,58 @@ def test_standard_errors_between_two_periods() -> None:
     # 10 x 1 and 10 x 3: mean 2, variance 20/19; 10 x 3 and 10 x 5: mean 4, the same variance.
     assert changes.of_means({3: 10, 5: 10}, {1: 10, 3: 10}) == pytest.approx(2 / math.sqrt(2 * 20 / 19 / 20))
     assert changes.of_means({5: 20}, {5: 20}) == 0
+
+
+def test_standard_errors_between_two_medians() -> None:
+    """Against values worked out by hand: the median of a hundred lies between the 40th and the 61st with 95 %."""
+    before = duration([600] * 30 + list(range(601, 721, 3)) + [800] * 30)
+    assert (before.low, before.median, before.high) == (628, 659.5, 691)
+    now = replace(before, median=1240.0, low=1200.0, high=1280.0)
+    errors = (math.log(692 / 629) / 3.92, math.log(1281 / 1201) / 3.92)
+    assert changes.of_times(now, before) == pytest.approx(math.log(1241 / 660.5) / math.hypot(*errors))
+    assert changes.of_times(before, now) == pytest.approx(-changes.of_times(now, before))
+    assert changes.of_times(replace(now, n=9), before) == 0
+    # All the same: as far apart as a hundredth allows, and not infinitely.
+    same, later = duration([60] * 20), duration([66] * 20)
+    assert changes.of_times(later, same) == pytest.approx(math.log(67 / 61) / math.hypot(0.01, 0.01))
+    assert changes.of_times(same, same) == 0
+    assert duration([1, 2, 3, 4, 5]).low is None
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "First response"), ("es", "Primera respuesta"), ("zh-Hans", "首次响应")]
+)
+async def test_counts_and_times_are_ranked_too(
+    any_database: Database, config: Config, language: str, words: str
+) -> None:
+    """Answers that take an hour instead of ten minutes, and three times as many tickets, are what changed most."""
+    own = with_digest(config, language=language)
+    monday = datetime(2026, 3, 16, 9, tzinfo=UTC)
+    bureau = Bureau(any_database)
+    agent = await bureau.person("sam")
+    for count, days, minutes in ((20, 10, 10), (60, 3, 60)):
+        for number in range(count):
+            ticket = await bureau.ticket(agent)
+            begun = monday - timedelta(days=days, minutes=number)
+            async with any_database.begin() as session:
+                row = await session.get_one(Ticket, ticket)
+                row.created_at = begun
+                spoken = begun + timedelta(minutes=minutes, seconds=number)
+                said = Message(
+                    conversation_id=row.conversation_id, author=Author.AGENT, agent_id=agent.id, text="Hello",
+                    language="en", created_at=spoken,
+                )  # fmt: skip
+                session.add(said)
+    await keeping.catch_up(any_database, own.settings)
+    async with any_database.read() as session:
+        f = period_of(own.settings.digests[0], monday.date(), ZONE)
+        found = await changes.most(session, f, min_cell=5)
+        said = await compose(session, own.settings.digests[0], monday.date(), own.settings)
+    names = [item.name for item in found]
+    assert names == ["first_response", "tickets"], found
+    assert (found[1].before, found[1].after) == (20, 60) and found[1].z == pytest.approx(40 / math.sqrt(80))
+    assert found[0].z > found[1].z and found[0].after > found[0].before
+    assert said is None or words in said.text
 
 
 def test_when_the_next_one_is() -> None:

@@ -235,6 +235,48 @@ async def test_people_see_their_own(bureau: Bureau, settings: Settings) -> None:
     assert row.owner_id == row.closed_by_id == sam.id
 
 
+async def test_a_manager_gives_one_to_somebody(bureau: Bureau, settings: Settings) -> None:
+    """Who gave it to whom is noted, they alone are told and see it; what cannot be done changes nothing."""
+    await rates(bureau, await asked(bureau, team="Billing"), 1, settings)
+    sam, ned, lea, manager = [await person(bureau, name) for name in ("sam", "ned", "lea", "max")]
+    before = await bureau.alerts()
+    async with bureau.database.begin() as session:
+
+        async def gives(to: int | None, by: User = manager, text: str = "", instead_of: int | None = lea.id) -> None:
+            await followup_work.assign(session, 1, by, settings, to, text, instead_of=instead_of)
+
+        for wrong, call in (
+            ("manager", gives(ned.id, by=sam)),
+            ("unknown", gives(sam.id, by=ned)),
+            ("nobody", gives(None)),
+            ("nobody", gives(99)),
+            ("taken", gives(ned.id, instead_of=None)),
+            ("too_long", gives(ned.id, text="x" * 4001)),
+        ):
+            with pytest.raises(FollowUpError, match=wrong):
+                await call
+        # To whom it belongs already, without a word: nothing happens.
+        await gives(lea.id)
+    (row,) = await all_of(bureau)
+    assert row.owner_id == lea.id and row.note == "" and await bureau.alerts() == before
+    async with bureau.database.begin() as session:
+        given = await followup_work.assign(session, 1, manager, settings, ned.id, " call her ", instead_of=lea.id)
+        assert followup_work.sees(settings, ned, given)
+        # To oneself: noted, and nobody is told.
+        await followup_work.assign(session, 1, manager, settings, manager.id, instead_of=ned.id)
+        assert not followup_work.sees(settings, ned, given)
+        (await session.get_one(User, sam.id)).active = False
+        await session.flush()
+        with pytest.raises(FollowUpError, match="nobody"):
+            await followup_work.assign(session, 1, manager, settings, sam.id, instead_of=manager.id)
+        await followup_work.finish(session, 1, manager, settings, "recovered")
+        with pytest.raises(FollowUpError, match="closed"):
+            await followup_work.assign(session, 1, manager, settings, ned.id, instead_of=manager.id)
+    (row,) = await all_of(bureau)
+    assert [line.split(" ", 2)[2] for line in row.note.splitlines()] == ["Max → Ned: call her", "Max → Max"]
+    assert (await bureau.alerts())[len(before) :] == [("ned", "alert.follow_up.assigned")]
+
+
 async def test_what_is_overdue_is_told_once(bureau: Bureau, settings: Settings, config: Config) -> None:
     """The managers hear of it, once, though two workers look; of one that was closed in time they do not."""
     for _ in range(3):

@@ -15,7 +15,8 @@ import sqlalchemy.exc
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Inbound
 from bot.inbox import store
@@ -318,3 +319,64 @@ async def test_a_cancelled_wait_for_the_disk_is_not_closed_under(tmp_path: Path)
         assert not closing.done()
         other.execute("COMMIT")
         await asyncio.wait_for(closing, 10)
+
+
+async def _languages(session: AsyncSession) -> list[str]:
+    return list(await session.scalars(select(Conversation.language).order_by(Conversation.id)))
+
+
+async def _talks(database: Database, key: str) -> None:
+    async with database.begin() as session:
+        session.add(Conversation(channel="web", address_key=key, chat=key, user=key, language=key))
+
+
+async def test_a_reader_sees_one_moment(any_database: Database) -> None:
+    """What is committed between two statements of a reader is not seen by the second; the next reader sees it."""
+    await _talks(any_database, "en")
+    async with any_database.read() as session:
+        assert await _languages(session) == ["en"]
+        await _talks(any_database, "es")
+        assert await _languages(session) == ["en"]
+        # Neither by another question, nor counted.
+        assert await session.scalar(select(func.count()).select_from(Conversation)) == 1
+    async with any_database.read() as session:
+        assert await _languages(session) == ["en", "es"]
+
+
+async def test_nothing_that_a_reader_writes_is_kept(any_database: Database) -> None:
+    """PostgreSQL refuses it; and a connection that was read with is written with afterwards, at the usual level."""
+    await _talks(any_database, "en")
+    with contextlib.suppress(StorageError):
+        async with any_database.read() as session:
+            await session.execute(update(Conversation).values(language="xx"))
+            assert any_database.is_sqlite, "PostgreSQL lets a reader write"
+    async with any_database.glance() as session:
+        assert await _languages(session) == ["en"]
+    for _ in range(3):
+        async with any_database.read() as session:
+            await _languages(session)
+        async with any_database.begin() as session:
+            await session.execute(update(Conversation).values(language="es"))
+            if not any_database.is_sqlite:
+                assert await session.scalar(text("SHOW transaction_isolation")) == "read committed"
+                assert await session.scalar(text("SHOW transaction_read_only")) == "off"
+
+
+async def test_readers_on_postgres_wait_for_nobody(postgres_database: str) -> None:
+    """Ten readers of one moment each, while a writer holds every row: all answer, and none is refused."""
+    database = Database(postgres_database.replace("postgresql", "postgresql+asyncpg"))
+    try:
+        await upgrade(database)
+        await _talks(database, "en")
+
+        async def look() -> list[str]:
+            async with database.read() as session:
+                return await _languages(session)
+
+        async with database.begin() as session:
+            await session.execute(update(Conversation).values(language="es"))
+            async with asyncio.timeout(20):
+                assert await asyncio.gather(*(look() for _ in range(10))) == [["en"]] * 10
+        assert await look() == ["es"]
+    finally:
+        await database.close()

@@ -187,6 +187,21 @@ async def test_bodies_that_are_no_form(page: Page) -> None:
     assert (await page.client.post(path, content="&".join(f"a{n}=1" for n in range(50)))).status_code == 400
 
 
+@pytest.mark.parametrize("language", ["en", "es", "zh-Hans"])
+async def test_an_answer_that_is_too_large_says_so(page: Page, language: str) -> None:
+    """In its own words and the survey's language, not "link used": the link is good, and nothing was stored."""
+    path = await page.asks(language=language)
+    answer = await page.client.post(path, data={"score": "2", "comment": "x" * 100_000})
+    assert answer.status_code == 413 and page.texts.text("utter_survey_form_long", language) in answer.text
+    assert page.texts.text("utter_survey_form_gone", language) not in answer.text
+    assert (await page.survey()).score is None
+    assert (await page.client.post(path, data={"score": "2", "comment": "short"})).status_code == 200
+    assert (await page.survey()).score == 2
+    # A link that is no good gets the same, in the shop's language.
+    answer = await page.client.post("/survey/guess", content=b"x" * 100_000)
+    assert answer.status_code == 413 and page.texts.text("utter_survey_form_long", "en") in answer.text
+
+
 async def test_every_language_and_its_direction(page: Page, config: Config) -> None:
     """The page is in the customer's language, Arabic from right to left, without a script, with its headers."""
     for language in config.settings.languages:

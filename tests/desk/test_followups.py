@@ -110,13 +110,40 @@ async def test_asking_again(office: Office, number: int) -> None:
         assert survey.trigger == "again" and survey.conversation_id == number
 
 
+async def test_managers_give_it_to_somebody(office: Office, number: int) -> None:
+    """To an agent of no team, with a note: they are told and see it; to nobody, by an agent or too late it is not."""
+    ana, maya = office.people["ana"], office.people["maya"]
+    async with office.signed_in("maya") as client:
+        page = (await client.get(f"/desk/follow-ups/{number}")).text
+        assert f'<option value="{ana.id}" >Ana Prieto</option>' in page
+        refused = await does(client, number, "assign", to="999", owner="", text="for <you>")
+        assert refused.status_code == 409 and "Choose somebody who works here." in refused.text
+        assert "for &lt;you&gt;" in refused.text
+        assert (await does(client, number, "assign", to="x", owner="")).status_code == 409
+        assert (await does(client, number, "assign", to=str(ana.id), owner="", text="a\r\nb")).status_code == 303
+        late = await does(client, number, "assign", to=str(office.people["lars"].id), owner="")
+        assert late.status_code == 409 and "Somebody else has taken it meanwhile." in late.text
+    row = await row_of(office, number)
+    assert row.owner_id == ana.id and row.note.endswith("Maya Okafor → Ana Prieto: a\nb")
+    async with office.signed_in("ana") as client:
+        assert "Alerts: 1" in (await client.get("/desk")).text
+        assert "Maya Okafor gave you follow-up" in (await client.get("/desk/follow-ups")).text
+        page = (await client.get(f"/desk/follow-ups/{number}")).text
+        assert "Tom Baker" in page and 'action="/desk/follow-ups/1/assign"' not in page
+        refused = await does(client, number, "assign", to=str(maya.id), owner=str(ana.id))
+        assert refused.status_code == 409 and "Only managers" in refused.text
+    async with office.signed_in("lars") as client:
+        assert (await does(client, number, "assign", to=str(ana.id), owner=str(ana.id))).status_code == 404
+    assert (await row_of(office, number)).owner_id == ana.id
+
+
 async def test_who_may_do_what(office: Office, number: int) -> None:
     """The managers' follow-ups are no business of an agent; forged forms and unknown actions change nothing."""
     async with office.signed_in("lars") as client:
         assert (await client.get("/desk/follow-ups")).status_code == 200
         assert "Tom Baker" not in (await client.get("/desk/follow-ups?whose=all")).text
         assert (await client.get(f"/desk/follow-ups/{number}")).status_code == 404
-        for action in ("take", "note", "close", "again", "talk"):
+        for action in ("take", "assign", "note", "close", "again", "talk"):
             answer = await does(client, number, action, text="x", outcome="recovered")
             assert answer.status_code == 404, action
     async with office.signed_in("maya") as client:

@@ -19,7 +19,18 @@ from bot.config import HandoffSettings
 from bot.contracts import Author
 from bot.services import surveys, users
 from bot.storage import now, signal
-from bot.storage.models import Conversation, Event, FollowUp, Outbox, Role, Survey, SurveyAnswer, SurveyStatus, Timer
+from bot.storage.models import (
+    Conversation,
+    Event,
+    FollowUp,
+    Outbox,
+    Role,
+    Survey,
+    SurveyAnswer,
+    SurveyStatus,
+    Ticket,
+    Timer,
+)
 from bot.storage.models import Customer as CustomerRow
 from connectors.whatsapp.client import PATH
 from tests.conftest import StartDesk
@@ -265,6 +276,24 @@ async def test_typed_after_something_else(begin: Begin) -> None:
     await customer.says("how can I pay?")
     await customer.says("four")
     assert [row.score for row in await all_surveys(agent.app)] == [4]
+
+
+async def test_a_comment_that_is_a_complaint(begin: Begin) -> None:
+    """Asked for a comment, the customer complains: the words are kept as the comment, and the complaint begins."""
+    customer, agent = await begin(survey("csat"))
+    await customer.says("do you ship to Chile?")
+    await resolved(agent)
+    await customer.says("1")
+    customer.sees("comment")
+    await customer.says("My tea set arrived broken, this is the second time, I want to complain")
+    customer.sees("your comment helps us", "order")
+    (row,) = await all_surveys(agent.app)
+    assert (row.score, row.comment) == (1, "My tea set arrived broken, this is the second time, I want to complain")
+    await customer.says("skip")
+    await customer.says("skip")
+    async with agent.app.database.read() as session:
+        (ticket,) = await session.scalars(select(Ticket))
+    assert ticket.type == "damaged" and "second time" in ticket.description
 
 
 async def test_a_rating_with_its_comment(begin: Begin) -> None:

@@ -225,8 +225,7 @@ async def choices(session: AsyncSession, view: View, kind: figures.Kind) -> list
     # The last weeks know nearly all values, and are read in no time.
     recent = max(view.filters.since, view.filters.until - OPTION_DAYS)
     everything = limited(Filters(recent, view.filters.until, view.filters.zone), view.own)
-    for by in OPEN_DIMENSIONS:
-        cells = await figures.breakdown(session, kind, everything, by)
+    for by, cells in (await figures.breakdowns(session, kind, everything, OPEN_DIMENSIONS)).items():
         values[by] = [str(cell.value) for cell in cells if cell.value][:MOST_OPTIONS]
     names = {user.id: user.name for user in people}
     found = []

@@ -408,6 +408,8 @@ async def build(session: AsyncSession, view: View) -> Page:
     """The figures of the page about the work."""
     shown = Shown(view.words)
     f = view.filters
+    # First by the dimension: what it has read serves all others.
+    cells = await figures.operations_breakdown(session, f, view.by) if view.by else []
     now = await figures.operations(session, f)
     then = await figures.operations(session, view.before) if view.before is not None else None
     points = await figures.operations_trend(session, f, view.bucket)
@@ -422,7 +424,6 @@ async def build(session: AsyncSession, view: View) -> Page:
         _reasons(shown, view, await figures.handoff_reasons(session, f)),
     ]
     if view.by:
-        cells = await figures.operations_breakdown(session, f, view.by)
         page.panels.append(_by(shown, view, view.by, cells))
     return page
 

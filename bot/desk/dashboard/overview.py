@@ -45,10 +45,10 @@ async def _parts(session: AsyncSession, shown: Shown, view: View, kind: Kind) ->
     if view.before is None or view.filters.until - view.filters.since > COMPARED_DAYS:
         return []
     found = []
-    for by in COMPARED:
-        cells = await figures.breakdown(session, kind, view.filters, by, min_cell=view.min_cell)
-        known = await figures.breakdown(session, kind, view.before, by, min_cell=view.min_cell)
-        earlier: dict[str | int, Cell] = {cell.value: cell for cell in known}
+    now = await figures.breakdowns(session, kind, view.filters, COMPARED, min_cell=view.min_cell)
+    then = await figures.breakdowns(session, kind, view.before, COMPARED, min_cell=view.min_cell)
+    for by, cells in now.items():
+        earlier: dict[str | int, Cell] = {cell.value: cell for cell in then[by]}
         if len(cells) < 2:
             # The only value is the whole.
             continue
@@ -174,7 +174,13 @@ async def build(session: AsyncSession, view: View) -> Page:
     page = Page("overview", shown.words("dash.overview"))
     changed: list[Changed] = []
     charts = {}
+    for f in (view.filters, view.before):
+        if f is not None:
+            compared = COMPARED if view.before is not None and f.until - f.since <= COMPARED_DAYS else ()
+            await figures.prepare(session, f, KINDS, compared)
     for kind in KINDS:
+        # First the parts: what they have read serves all others.
+        parts = await _parts(session, shown, view, kind)
         score = await figures.score(session, kind, view.filters)
         before = await figures.score(session, kind, view.before) if view.before is not None else None
         tile = scores.score_tile(shown, view, kind, score, before, view.link(kind))
@@ -185,7 +191,7 @@ async def build(session: AsyncSession, view: View) -> Page:
             good = tile.change.direction == "up"
             earlier = tile.before.text if tile.before is not None else ""
             changed.append(Changed(tile.title, "", tile.value.text, earlier, tile.change, tile.value.link, good))
-        changed += await _parts(session, shown, view, kind)
+        changed += parts
     now = await operations.work_of(session, view.filters)
     then = await operations.work_of(session, view.before) if view.before is not None else None
     page.tiles += operations.tiles_of(shown, view, now, then)

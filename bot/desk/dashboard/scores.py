@@ -13,8 +13,6 @@ from bot.storage import figures
 from bot.storage.figures import BUCKETS, DIMENSIONS, SCALES, Bucket, Comment, Dimension, Kind, Point, Score
 
 COMMENTS = 25
-# Comments on all kinds come together: so many at a time, and so often, until there are enough of one kind.
-BATCH, LOOKS = 100, 5
 
 
 def kind_title(shown: Shown, kind: Kind) -> str:
@@ -185,6 +183,8 @@ def _breakdown(shown: Shown, view: View, kind: Kind, by: Dimension, cells: Seque
 async def build(session: AsyncSession, view: View, kind: Kind) -> Page:
     """The figures of a score's page."""
     shown = Shown(view.words)
+    # These first: what they have read serves all others.
+    cells_by = await figures.breakdowns(session, kind, view.filters, DIMENSIONS, min_cell=view.min_cell)
     score = await figures.score(session, kind, view.filters)
     before = await figures.score(session, kind, view.before) if view.before is not None else None
     page = Page(kind, kind_title(shown, kind))
@@ -193,8 +193,7 @@ async def build(session: AsyncSession, view: View, kind: Kind) -> Page:
         page.tiles.insert(1, _easy_tile(shown, view, score, before))
     points = await figures.trend(session, kind, view.filters, view.bucket)
     page.panels = [_trend(shown, view, kind, points), _distribution(shown, view, kind, score)]
-    for by in DIMENSIONS:
-        cells = await figures.breakdown(session, kind, view.filters, by, min_cell=view.min_cell)
+    for by, cells in cells_by.items():
         if any(cell.value for cell in cells):
             # What is known of nobody says no more than the whole.
             page.panels.append(_breakdown(shown, view, kind, by, cells))
@@ -255,16 +254,9 @@ async def comments_of(
     session: AsyncSession, view: View, kind: Kind, before: int | None
 ) -> tuple[list[Comment], int | None]:
     """The comments on one kind of survey, newest first, and from where the older ones go on (None: there are none)."""
-    found: list[Comment] = []
-    for _ in range(LOOKS):
-        part = await figures.comments(session, view.filters, BATCH, before)
-        found += [item for item in part if item.kind == kind]
-        before = part[-1].survey_id if len(part) == BATCH else None
-        if before is None or len(found) > COMMENTS:
-            break
-    if len(found) > COMMENTS:
-        before = found[COMMENTS - 1].survey_id
-    return found[:COMMENTS], before
+    found = await figures.comments(session, view.filters, COMMENTS + 1, before, (kind,))
+    more = len(found) > COMMENTS
+    return found[:COMMENTS], found[COMMENTS - 1].survey_id if more else None
 
 
 def comments_table(shown: Shown, items: Sequence[Comment], people: dict[int, str]) -> Table:

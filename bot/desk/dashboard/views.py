@@ -55,9 +55,7 @@ def _number(text: str) -> int | None:
 
 
 async def _people(session: AsyncSession, items: list[Comment]) -> dict[int, str]:
-    wanted = {item.agent_id for item in items if item.agent_id is not None}
-    found = {number: await reports.user_by_id(session, number) for number in wanted}
-    return {number: user.name for number, user in found.items() if user is not None}
+    return await reports.names_of(session, {item.agent_id for item in items if item.agent_id is not None})
 
 
 async def _page(visit: Visit, name: str) -> Response:
@@ -78,7 +76,9 @@ async def _page(visit: Visit, name: str) -> Response:
         people = await _people(session, comments)
     shown = Shown(view.words)
     speaks = {visit.words.language, *translations.spoken(visit.me)}
-    return visit.render(
+    # Thousands of cells take a while: messages are answered meanwhile.
+    return await asyncio.to_thread(
+        visit.render,
         f"dashboard/{'score' if kind is not None else name}.html",
         w=view.words,
         view=view,

@@ -32,6 +32,7 @@ from bot.storage.figures.operations import (
     operations,
     operations_breakdown,
     operations_trend,
+    prepare,
     promises,
     queue_wait,
     resolution,
@@ -60,7 +61,7 @@ from bot.storage.figures.results import (
     Understanding,
     Volume,
 )
-from bot.storage.figures.scores import breakdown, ces, comments, csat, follow_ups, nps, score, trend
+from bot.storage.figures.scores import breakdown, breakdowns, ces, comments, csat, follow_ups, nps, score, trend
 
 __all__ = [
     "BUCKETS",
@@ -96,6 +97,7 @@ __all__ = [
     "as_of",
     "backlog",
     "breakdown",
+    "breakdowns",
     "busiest",
     "ces",
     "comments",
@@ -112,6 +114,7 @@ __all__ = [
     "operations_breakdown",
     "operations_trend",
     "params_of",
+    "prepare",
     "promises",
     "queue_wait",
     "resolution",

@@ -7,6 +7,7 @@ databases answer the same to the last digit. See ``docs/adr/0008-figures-as-colu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,23 +26,29 @@ Array: TypeAlias = npt.NDArray[Any]
 # The values of the dimensions, as columns; words stand for themselves by the ids of FigureWord, 0 for "".
 WORDS = ("channel", "language", "team", "type", "product", "country", "tier")
 DIMENSION_COLUMNS = (*WORDS, "agent")
+# What a column's numbers are in memory before they are stored.
 _TYPES = {
     "id": "<i8",
     "at": "<u4",  # whole seconds since 1970
     "score": "i1",
-    "state": "u1",
+    "state": "i1",
     "seconds": "<i8",
-    "kept": "u1",
+    "kept": "i1",
     "ended": "<u4",
-    "outcome": "u1",
+    "due": "<u4",
+    "outcome": "i1",
     "person": "<i8",
     "reason": "<i4",
-    "author": "u1",
-    "confidence": "<u2",
-    "read": "u1",
+    "author": "i1",
+    "confidence": "<i2",
+    "read": "i1",
     "episode": "<i8",
     "agent": "<i4",
 } | dict.fromkeys(WORDS, "<i4")
+# Times are always stored in four bytes; everything else as narrow as a day's numbers allow, which are fewer bytes to
+# read. How wide they are follows from how many times there are.
+_TIMES = ("at", "ended", "due")
+_WIDTHS = (1, 2, 4, 8)
 EPOCH = date(1970, 1, 1)
 # Parameters of one statement.
 CHUNK = 500
@@ -129,23 +136,51 @@ async def lasting_codes(session: AsyncSession, words: Iterable[str]) -> dict[str
 async def read(
     session: AsyncSession, fact: str, first: date, last: date, names: Sequence[str]
 ) -> dict[str, list[Array]]:
-    """Columns of all days from one to another, each as a list of a day's arrays in the order of days."""
-    rows = await session.execute(
-        select(FigureColumn.name, FigureColumn.data)
-        .where(
-            FigureColumn.fact == fact, FigureColumn.day >= first, FigureColumn.day <= last, FigureColumn.name.in_(names)
-        )
-        .order_by(FigureColumn.day, FigureColumn.name)
-    )
-    found: dict[str, list[Array]] = {name: [] for name in names}
-    for name, data in rows:
-        found[name].append(np.frombuffer(data, dtype=_TYPES[name]))
+    """Columns of all days from one to another, each as a list of a day's arrays in the order of days.
+
+    ``at`` is always among them: all are of one moment, and of the same rows.
+    """
+    return (await read_many(session, {fact: names}, first, last))[fact]
+
+
+async def read_many(
+    session: AsyncSession, wanted: Mapping[str, Sequence[str]], first: date, last: date
+) -> dict[str, dict[str, list[Array]]]:
+    """:func:`read` for several facts, in one statement."""
+    all_of = {fact: tuple(dict.fromkeys(("at", *names))) for fact, names in wanted.items()}
+    # Of the table and not of the class, which costs more than what is read.
+    c = FigureColumn.__table__.c
+    some = [and_(c.fact == fact, c.day >= first, c.day <= last, c.name.in_(names)) for fact, names in all_of.items()]
+    found: dict[str, dict[str, list[Array]]] = {fact: {name: [] for name in names} for fact, names in all_of.items()}
+    if not some:
+        return found
+    days: dict[tuple[str, date], dict[str, bytes]] = {}
+    for fact, day, name, data in await session.execute(
+        select(c.fact, c.day, c.name, c.data).where(or_(*some)).order_by(c.fact, c.day)
+    ):
+        days.setdefault((fact, day), {})[name] = data
+    for (fact, _), stored in days.items():
+        count = len(stored["at"]) // 4
+        for name in all_of[fact]:
+            found[fact][name].append(_unpacked(name, stored[name], count))
     return found
 
 
+def _unpacked(name: str, data: bytes, count: int) -> Array:
+    return np.frombuffer(data, dtype="<u4" if name in _TIMES else f"<i{len(data) // count}")
+
+
+def _packed(name: str, values: Array) -> bytes:
+    if name in _TIMES:
+        return values.astype("<u4").tobytes()
+    low, high = int(values.min()), int(values.max())
+    width = next(width for width in _WIDTHS if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
+    return values.astype(f"<i{width}").tobytes()
+
+
 async def write(session: AsyncSession, fact: str, day: date, found: Mapping[str, Array]) -> None:
-    """Put a day's columns in the place of those that are there; none at all for no rows."""
-    if not found or not len(next(iter(found.values()))):
+    """Put a day's columns in the place of those that are there, in the order of time; none at all for no rows."""
+    if not found or not len(found["at"]):
         await session.execute(delete(FigureColumn).where(FigureColumn.fact == fact, FigureColumn.day == day))
         return
     build: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
@@ -153,13 +188,19 @@ async def write(session: AsyncSession, fact: str, day: date, found: Mapping[str,
     statement = statement.on_conflict_do_update(
         index_elements=["fact", "day", "name"], set_={"data": statement.excluded.data}
     )
+    order = None if in_order(found["at"]) else np.argsort(found["at"], kind="stable")
     await session.execute(
         statement,
         [
-            {"fact": fact, "day": day, "name": name, "data": np.ascontiguousarray(values, _TYPES[name]).tobytes()}
+            {"fact": fact, "day": day, "name": name, "data": _packed(name, values if order is None else values[order])}
             for name, values in found.items()
         ],
     )
+
+
+def in_order(at: Array) -> bool:
+    """Whether times are in their order."""
+    return bool(np.all(at[1:] >= at[:-1]))
 
 
 def joined(parts: Sequence[Array], name: str) -> Array:
@@ -167,21 +208,36 @@ def joined(parts: Sequence[Array], name: str) -> Array:
     return np.concatenate(parts) if parts else np.zeros(0, dtype=_TYPES[name])
 
 
-# Up to so many different numbers are told apart by a table, in one pass, and not by sorting.
-_TABLE = 1 << 20
+# Up to so many places a table of counts has; for more, the values are sorted.
+_TABLE = 1 << 22
 
 
-def grouped(values: Array) -> tuple[Array, Array]:
-    """The different values, in order, and for each value which of them it is."""
+def tabled(values: Array, codes: Array, size: int) -> tuple[Array, Array]:
+    """How often each code occurs with each value: the different values, in order, and a row of counts for each.
+
+    Args:
+        values: whole numbers.
+        codes: as many, from 0 on.
+        size: how many codes there are.
+    """
     if not len(values):
-        return values, np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), np.zeros((0, size), dtype=np.int64)
     low, high = int(values.min()), int(values.max())
-    if high - low >= _TABLE:
+    if (high - low + 1) * size > _TABLE:
         found, places = np.unique(values, return_inverse=True)
-        return found, places
-    shifted = values.astype(np.int64) - low
-    there = np.bincount(shifted, minlength=high - low + 1) > 0
-    return np.flatnonzero(there) + low, (np.cumsum(there) - 1)[shifted]
+        return found, np.bincount(places * size + codes, minlength=len(found) * size).reshape(-1, size)
+    places = values.astype(np.int64)
+    places -= low
+    places *= size
+    places += codes
+    counts = np.bincount(places, minlength=(high - low + 1) * size).reshape(-1, size)
+    there = np.flatnonzero(counts.any(axis=1))
+    return there + low, counts[there]
+
+
+def occurring(values: Array) -> Array:
+    """The different values, in order."""
+    return tabled(values, np.zeros(len(values), dtype=np.int8), 1)[0]
 
 
 def among(values: Array, wanted: Sequence[int]) -> Array:
@@ -194,21 +250,40 @@ def among(values: Array, wanted: Sequence[int]) -> Array:
     return mask
 
 
-def bucketed(at: Array, borders: Array) -> Array:
-    """For each time the number of its bucket; ``borders`` are the beginnings of all buckets but the first."""
-    if not len(at) or not len(borders):
-        return np.zeros(len(at), dtype=np.int64)
-    # All borders are on a full minute: so a table of minutes will do, unless somebody looks at decades.
-    first, last = int(at.min()) // 60, int(at.max()) // 60
-    if np.any(borders % 60) or last - first > 1 << 23:
-        return np.searchsorted(borders, at.astype(np.int64), side="right")
-    table: Array = np.searchsorted(borders, np.arange(first, last + 1) * 60, side="right")
-    found: Array = table[at // 60 - first]
-    return found
+def parted(at: Array, borders: Sequence[int]) -> list[slice]:
+    """Where the parts of a period are among times in their order; ``borders`` are the beginnings of all but the
+    first."""
+    places = [0, *np.searchsorted(at, np.array(borders, dtype=at.dtype)).tolist(), len(at)]
+    return [slice(begin, end) for begin, end in itertools.pairwise(places)]
+
+
+# Up to so many numbers are marked in a table rather than sorted.
+_MARKED = 1 << 25
 
 
 def different(values: Array) -> int:
     """How many different values there are."""
+    if not len(values):
+        return 0
+    low, high = int(values.min()), int(values.max())
+    if high - low < min(_MARKED, 64 * len(values)):
+        marked = np.zeros(high - low + 1, dtype=bool)
+        marked[values.astype(np.int64) - low] = True
+        return int(np.count_nonzero(marked))
     # Sorting is faster than numpy's unique, which makes a hash table.
     ordered = np.sort(values)
-    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1 if len(ordered) else 0
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + 1
+
+
+def first_of_each(values: Array) -> tuple[Array, Array]:
+    """The different values, and the place of the first of each."""
+    if not len(values):
+        return values.astype(np.int64), np.zeros(0, dtype=np.int64)
+    low, high = int(values.min()), int(values.max())
+    if high - low >= min(_MARKED, 64 * len(values)):
+        return np.unique(values, return_index=True)
+    places = np.full(high - low + 1, -1, dtype=np.int64)
+    # Of those that are put in the same place the last one stays: so the first is put there last.
+    places[values[::-1].astype(np.int64) - low] = np.arange(len(values))[::-1]
+    found = np.flatnonzero(places >= 0)
+    return found + low, places[found]

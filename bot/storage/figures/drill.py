@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Author
 from bot.storage.figures import columns
 from bot.storage.figures.columns import Array
-from bot.storage.figures.facts import ANSWERED, AUTHORS, FALLBACK, LATE, MESSAGES, UNANSWERED, UNREAD, Frame, load
+from bot.storage.figures.facts import (
+    ANSWERED,
+    AUTHORS,
+    FALLBACK,
+    FOLLOW_UPS,
+    LATE,
+    MESSAGES,
+    OUTCOMES,
+    STILL_OPEN,
+    UNANSWERED,
+    UNREAD,
+    Frame,
+    load,
+)
 from bot.storage.figures.filters import Filters
 from bot.storage.figures.operations import PARTS, PROMISES, episode_parts, local_hours, ticket_conditions
 from bot.storage.figures.results import KINDS, Drilled, Kind, Page
-from bot.storage.figures.scores import OUTCOMES, follow_up_conditions
 from bot.storage.models import (
     Conversation,
     Customer,
@@ -96,10 +109,13 @@ async def drill(session: AsyncSession, figure: Figure, f: Filters, cell: str = "
 
 def _newest(frame: Frame, page: int) -> tuple[list[int], int, int]:
     """The places of a page's rows, how many rows there are, and how many pages."""
-    order = np.lexsort((frame["id"], frame["at"]))[::-1]
-    begin = (page - 1) * PAGE_SIZE
-    total = len(order)
-    return [int(place) for place in order[begin : begin + PAGE_SIZE]], total, max(1, -(-total // PAGE_SIZE))
+    total, at = len(frame), frame["at"]
+    last = min(page * PAGE_SIZE, total)
+    # The rows are in the order of time: only those of the page's end and newer need the other order.
+    begin = int(np.searchsorted(at, at[total - last])) if last else total
+    order = np.lexsort((frame["id"][begin:], at[begin:]))[::-1] + begin
+    places = order[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    return [int(place) for place in places], total, max(1, -(-total // PAGE_SIZE))
 
 
 async def _page(
@@ -110,7 +126,7 @@ async def _page(
     item: Callable[[Any, int], Drilled],
 ) -> Page:
     """A page of what a frame's rows stand for."""
-    places, total, pages = _newest(frame, page)
+    places, total, pages = await asyncio.to_thread(_newest, frame, page)
     ids = [int(frame["id"][place]) for place in places]
     rows = {row.id: row for row in await session.execute(query(ids))} if ids else {}
     found = [item(rows[number], place) for number, place in zip(ids, places, strict=True) if number in rows]
@@ -167,32 +183,36 @@ async def _counted(session: AsyncSession, query: Any, order: Sequence[Any], page
 
 
 async def _follow_ups(session: AsyncSession, f: Filters, cell: str, page: int) -> Page:
-    parts: Mapping[str, list[ColumnElement[bool]]] = {
-        "": [],
-        "open": [FollowUp.closed_at.is_(None)],
-        "overdue": [FollowUp.closed_at.is_(None), FollowUp.due_at < now()],
-        **{outcome: [FollowUp.outcome == outcome] for outcome in OUTCOMES},
-    }
-    if cell not in parts:
+    frame = await load(session, FOLLOW_UPS, f, "id", "outcome", "due")
+    if cell in ("open", "overdue"):
+        frame = frame.where(frame["outcome"] == STILL_OPEN)
+        if cell == "overdue":
+            frame = frame.where(frame["due"] < columns.seconds_of(now()))
+    elif cell in OUTCOMES:
+        frame = frame.where(frame["outcome"] == OUTCOMES.index(cell) + 1)
+    elif cell:
         raise _refuse("follow_ups", cell)
-    query = _survey_rows().add_columns(FollowUp.created_at, FollowUp.due_at, FollowUp.outcome, FollowUp.owner_id)
-    query = _with_conversation(query.join(FollowUp, FollowUp.survey_id == Survey.id), Survey.conversation_id)
-    query = query.where(FollowUp.created_at >= f.since, FollowUp.created_at < f.until, *follow_up_conditions(f))
-    order = (FollowUp.created_at.desc(), FollowUp.id.desc())
-    rows, total = await _counted(session, query.where(*parts[cell]), order, page)
-    found = [
-        Drilled(
-            "survey",
-            row.id,
-            row.conversation_id,
-            row.name,
-            row.channel,
-            row.created_at,
-            {"score": row.score, "outcome": row.outcome, "due_at": row.due_at, "owner": row.owner_id},
-        )
-        for row in rows
-    ]
-    return Page(tuple(found), total, page, max(1, -(-total // PAGE_SIZE)))
+
+    def query(ids: Sequence[int]) -> Any:
+        rows = select(
+            FollowUp.id,
+            FollowUp.created_at,
+            FollowUp.due_at,
+            FollowUp.outcome,
+            FollowUp.owner_id,
+            Survey.id.label("survey"),
+            Survey.conversation_id,
+            Survey.score,
+            Survey.channel,
+            _NAME,
+        ).join(Survey, Survey.id == FollowUp.survey_id)
+        return _with_conversation(rows, Survey.conversation_id).where(FollowUp.id.in_(ids))
+
+    def item(row: Any, _: int) -> Drilled:
+        detail = {"score": row.score, "outcome": row.outcome, "due_at": row.due_at, "owner": row.owner_id}
+        return Drilled("survey", row.survey, row.conversation_id, row.name, row.channel, row.created_at, detail)
+
+    return await _page(session, frame, page, query, item)
 
 
 def _ticket_rows() -> Any:
@@ -218,6 +238,7 @@ async def _promises(session: AsyncSession, f: Filters, cell: str, page: int) -> 
         raise _refuse("promises", cell)
     frames = [await load(session, name, f, "id", "kept") for name in PROMISES if kind in ("", name)]
     frame = Frame({name: np.concatenate([one[name] for one in frames]) for name in ("id", "at", "kept")})
+    frame = frame.at(np.argsort(frame["at"], kind="stable"))
     if part:
         frame = frame.where(frame["kept"] == int(part == "kept"))
     return await _tickets(session, frame, page, "kept")
@@ -282,7 +303,11 @@ async def _talks(session: AsyncSession, figure: str, f: Filters, cell: str, page
             frame, parts = frame.where(chosen), parts[chosen]
     else:
         messages = await load(session, MESSAGES, f, "episode", "author", "read", "language")
-        frame = _last_of_each(messages.where(await _said(session, figure, f, cell, messages)))
+        language = cell.partition(":")[0]
+        numbers = await columns.codes(session, [language])
+        frame = await asyncio.to_thread(
+            lambda: _last_of_each(messages, _said(figure, f, cell, messages, numbers[language]))
+        )
         parts = None
     names = {number: name for name, number in PARTS.items()}
 
@@ -308,8 +333,8 @@ async def _talks(session: AsyncSession, figure: str, f: Filters, cell: str, page
     return await _page(session, frame, page, query, item)
 
 
-async def _said(session: AsyncSession, figure: str, f: Filters, cell: str, messages: Frame) -> Array:
-    """Which messages a figure, or a part of it, counts."""
+def _said(figure: str, f: Filters, cell: str, messages: Frame, number: int) -> Array:
+    """Which messages a figure, or a part of it, counts; ``number`` stands for the cell's language."""
     if figure == "busiest":
         mask: Array = messages["author"] == AUTHORS.index(Author.CUSTOMER)
         if cell:
@@ -320,19 +345,20 @@ async def _said(session: AsyncSession, figure: str, f: Filters, cell: str, messa
         return mask
     if figure != "understanding":
         raise ValueError(f"no such figure: {figure!r}")
-    language, _, part = cell.partition(":")
+    _, _, part = cell.partition(":")
     if part not in ("", "fallback"):
         raise _refuse(figure, cell)
     mask = messages["read"] == FALLBACK if part else messages["read"] != UNREAD
     if cell:
-        mask &= messages["language"] == (await columns.codes(session, [language]))[language]
+        mask &= messages["language"] == number
     return mask
 
 
-def _last_of_each(messages: Frame) -> Frame:
-    """The episodes of messages, each with the time of its last one."""
-    own = messages.where(messages["episode"] > 0)
-    ids, groups = np.unique(own["episode"], return_inverse=True)
-    at = np.zeros(len(ids), dtype=np.int64)
-    np.maximum.at(at, groups, own["at"].astype(np.int64))
-    return Frame({"id": ids, "at": at})
+def _last_of_each(messages: Frame, mask: Array) -> Frame:
+    """The episodes of some messages, each with the time of its last one, in the order of these times."""
+    there = np.flatnonzero(mask & (messages["episode"] > 0))
+    # From the newest on, the first of each is its last.
+    ids, first = columns.first_of_each(messages["episode"][there][::-1])
+    at = messages["at"][there][::-1][first]
+    order = np.argsort(at, kind="stable")
+    return Frame({"id": ids[order], "at": at[order]})

@@ -1,19 +1,21 @@
 """What is counted: kinds of facts, the tables they stand in, and how their rows become columns and are read.
 
-``score``: a survey that was delivered (``csat``, ``nps``, ``ces``); ``handoffs``; ``episodes``; tickets' ``responses``,
-``resolutions`` and the promises about both; ``messages``. What has changed since a day's columns were written is
-read from the tables (see :class:`bot.storage.models.FigureChange`), so that no answer is missing for a moment.
+``score``: a survey that was delivered (``csat``, ``nps``, ``ces``); ``follow_ups`` of low ones; ``handoffs``;
+``episodes``; tickets' ``responses``, ``resolutions`` and the promises about both; ``messages``. What has changed since
+a day's columns were written is read from the tables (see :class:`bot.storage.models.FigureChange`), so that no answer
+is missing for a moment.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Select, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Author
@@ -26,6 +28,7 @@ from bot.storage.models import (
     Customer,
     Episode,
     FigureChange,
+    FollowUp,
     Handoff,
     Survey,
     SurveyStatus,
@@ -42,6 +45,10 @@ AUTHORS = tuple(Author)
 # How a message was read: not by the bot, understood, not understood.
 UNREAD, UNDERSTOOD, FALLBACK = range(3)
 NOTHING = -1
+FOLLOW_UPS = "follow_ups"
+# The outcomes of a follow-up, numbered from 1 on; the last is that the low score was taken back.
+OUTCOMES = ("recovered", "not_recovered", "not_reached", "withdrawn")
+STILL_OPEN = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,20 @@ def _handoffs() -> Fact:
     return Fact("handoffs", source, Handoff.id, Handoff.started_at, ("seconds", "reason"), "handoff")
 
 
+def _follow_ups() -> Fact:
+    outcome = case(*((FollowUp.outcome == word, number) for number, word in enumerate(OUTCOMES, 1)), else_=STILL_OPEN)
+    # The team is its own, all else is the survey's.
+    snapshot = [FollowUp.team if column is Survey.team else column for column in _snapshot(Survey)]
+    source: Any = select(
+        FollowUp.id,
+        FollowUp.created_at.label("at"),
+        FollowUp.due_at.label("due"),
+        case((FollowUp.closed_at.is_(None), STILL_OPEN), else_=outcome).label("outcome"),
+        *snapshot,
+    ).join(Survey, Survey.id == FollowUp.survey_id)
+    return Fact(FOLLOW_UPS, source, FollowUp.id, FollowUp.created_at, ("due", "outcome"), "follow_up")
+
+
 def _ticket(name: str, at: Any, value: ColumnElement[Any]) -> Fact:
     own = value.name
     source = select(TicketTime.ticket_id.label("id"), at.label("at"), value, *_snapshot(TicketTime)).where(
@@ -154,6 +175,7 @@ FACTS = {
     fact.name: fact
     for fact in (
         *map(_survey, KINDS),
+        _follow_ups(),
         _handoffs(),
         _episodes(),
         _ticket(
@@ -189,7 +211,7 @@ def arrays(fact: Fact, rows: Sequence[Any], numbers: dict[str, int]) -> dict[str
     """The columns of rows of a fact's source."""
     found = {}
     for name in fact.names:
-        if name in ("at", "ended"):
+        if name in ("at", "ended", "due"):
             values: list[Any] = [columns.seconds_of(getattr(row, name)) for row in rows]
         elif name in WORDS or name == "reason":
             values = [numbers[getattr(row, name)] for row in rows]
@@ -219,7 +241,7 @@ async def write_day(session: AsyncSession, name: str, day: date) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Some columns of the facts of one kind in a period, as the filters have them."""
+    """Some columns of the facts of one kind in a period, as the filters have them, in the order of time."""
 
     found: dict[str, Array]
 
@@ -231,22 +253,71 @@ class Frame:
 
     def where(self, mask: Array) -> Frame:
         """The rows for which a mask is true."""
-        return Frame({name: values[mask] for name, values in self.found.items()})
+        return self.at(np.flatnonzero(mask))
 
-    def between(self, since: int, until: int) -> Frame:
-        """The rows of a part of the period, in seconds since 1970."""
-        return self.where((self["at"] >= since) & (self["at"] < until))
+    def at(self, places: Any) -> Frame:
+        """Some rows: a slice, or their places."""
+        return Frame({name: values[places] for name, values in self.found.items()})
 
 
 @dataclass(slots=True)
 class _Read:
-    """What a session has read of a fact in a range of days, for the next figure of the same page."""
+    """What a session has read of a fact in a range of days, for the next figure of the same page.
 
-    # As they are told; the ids whose rows are out of date, None where there are none, and those rows as they are.
-    found: dict[str, Array]
-    stale: Array | None
-    new: dict[str, Array]
-    raw: dict[str, Array] = field(default_factory=dict)
+    ``stale`` are the ids whose stored rows are out of date, None where there are none, and ``new`` those rows as
+    they are.
+    """
+
+    stale: Array | None = None
+    new: dict[str, Array] = field(default_factory=dict)
+    found: dict[str, Array] = field(default_factory=dict)
+    frames: dict[Filters, Frame] = field(default_factory=dict)
+    # As stored: the times; which rows are up to date, and the order of all rows, None where it is the stored one.
+    at: Array | None = None
+    kept: Array | None = None
+    order: Array | None = None
+
+    def take(self, parts: dict[str, list[Array]]) -> bool:
+        """Take in columns that were read; False if the rows are not those that were read before."""
+        stored = {name: columns.joined(some, name) for name, some in parts.items()}
+        if self.at is None:
+            self._begin(stored)
+        elif not np.array_equal(self.at, stored["at"]):
+            return False
+        for name, values in stored.items():
+            if name not in self.found:
+                self.found[name] = self._ordered(name, values)
+        return True
+
+    def _begin(self, stored: dict[str, Array]) -> None:
+        self.at = at = stored["at"]
+        if self.stale is not None:
+            self.kept = np.flatnonzero(~np.isin(stored["id"], self.stale))
+            at = np.concatenate([at[self.kept], self.new["at"]])
+        if not columns.in_order(at):
+            self.order = np.argsort(at, kind="stable")
+
+    def _ordered(self, name: str, values: Array) -> Array:
+        if self.kept is not None:
+            values = np.concatenate([values[self.kept], self.new[name]])
+        return values if self.order is None else values[self.order]
+
+    def frame(self, f: Filters, names: Sequence[str], numbers: dict[str, Sequence[int]]) -> Frame:
+        """Columns as the filters have them; ``numbers`` stand for what they are narrowed to."""
+        known = self.frames.get(f)
+        missing = [name for name in names if known is None or name not in known.found]
+        if known is None or missing:
+            since, until = columns.seconds_of(f.since), columns.seconds_of(f.until)
+            inside = columns.parted(self.found["at"], (since, until))[1]
+            some = Frame({name: self.found[name][inside] for name in dict.fromkeys((*missing, *numbers))})
+            mask: Array | None = None
+            for by, wanted in numbers.items():
+                found = columns.among(some[by], wanted)
+                mask = found if mask is None else mask & found
+            if mask is not None:
+                some = some.where(mask)
+            known = self.frames[f] = Frame({**(known.found if known is not None else {}), **some.found})
+        return Frame({name: known[name] for name in names})
 
 
 async def _changed(session: AsyncSession, fact: Fact, begin: datetime, end: datetime) -> tuple[Array, dict[str, Array]]:
@@ -260,59 +331,85 @@ async def _changed(session: AsyncSession, fact: Fact, begin: datetime, end: date
     return np.array([row.ref for row in joined], dtype="<i8"), arrays(fact, rows, numbers)
 
 
+async def _changing(session: AsyncSession) -> frozenset[str]:
+    """Of which kinds any changes are noted; asked once for a page, before anything else is read."""
+    known: frozenset[str] | None = session.info.get("figures_changing")
+    if known is None:
+        kinds = sorted({fact.change for fact in FACTS.values() if fact.change})
+        noted = [exists().where(FigureChange.fact == kind) for kind in kinds]
+        row = (await session.execute(select(*noted))).one()
+        known = frozenset(kind for kind, there in zip(kinds, row, strict=True) if there)
+        session.info["figures_changing"] = known
+    return known
+
+
 async def _begin(session: AsyncSession, fact: Fact | None, first: date, last: date) -> _Read:
     """What must be known before columns are read: which of their rows are out of date."""
-    if fact is None or not fact.change:
-        return _Read({}, None, {})
+    if fact is None or fact.change not in await _changing(session):
+        return _Read()
     begin, end = (datetime.combine(day, time(), UTC) for day in (first, last + timedelta(days=1)))
     stale, new = await _changed(session, fact, begin, end)
-    return _Read({}, stale if len(stale) else None, new)
+    return _Read(stale, new) if len(stale) else _Read()
 
 
-async def _read(session: AsyncSession, name: str, first: date, last: date, names: Sequence[str]) -> dict[str, Array]:
+async def _read(session: AsyncSession, name: str, first: date, last: date, names: Sequence[str]) -> _Read:
     cache: dict[Any, _Read] = session.info.setdefault("figure_columns", {})
     while True:
         known = cache.get((name, first, last))
         if known is None:
             known = cache[name, first, last] = await _begin(session, FACTS.get(name), first, last)
         missing = [column for column in names if column not in known.found]
-        if known.stale is not None and "id" not in known.found and "id" not in missing:
+        if known.stale is not None and "id" not in known.found:
             missing.append("id")
         if not missing:
-            return {column: known.found[column] for column in names}
-        fresh = {
-            column: columns.joined(parts, column)
-            for column, parts in (await columns.read(session, name, first, last, missing)).items()
-        }
-        lengths = {len(values) for values in (*known.raw.values(), *fresh.values())}
-        if len(lengths) > 1:
-            # A day was written anew since its other columns were read: read them all once more, together.
-            names = list(dict.fromkeys((*names, *known.found)))
-            del cache[name, first, last]
-            continue
-        known.raw |= fresh
-        kept = ~np.isin(known.raw["id"], known.stale) if known.stale is not None else None
-        for column, values in fresh.items():
-            known.found[column] = values if kept is None else np.concatenate([values[kept], known.new[column]])
+            return known
+        parts = await columns.read(session, name, first, last, missing)
+        if await asyncio.to_thread(known.take, parts):
+            return known
+        # A day was written anew since its other columns were read: read them all once more, together.
+        names = list(dict.fromkeys((*names, *known.found)))
+        del cache[name, first, last]
+
+
+def _days(f: Filters) -> tuple[date, date] | None:
+    """The first and the last day of UTC in the filters' period; None for none at all."""
+    since, until = columns.seconds_of(f.since), columns.seconds_of(f.until)
+    return (columns.day_of_seconds(since), columns.day_of_seconds(until - 1)) if until > since else None
+
+
+async def prefetch(session: AsyncSession, f: Filters, wanted: Mapping[str, Sequence[str]]) -> None:
+    """Read columns of several facts at once that :func:`load` will be asked for."""
+    days = _days(f)
+    if days is None:
+        return
+    cache: dict[Any, _Read] = session.info.setdefault("figure_columns", {})
+    missing: dict[str, list[str]] = {}
+    for name, names in wanted.items():
+        if (name, *days) not in cache:
+            cache[name, *days] = await _begin(session, FACTS.get(name), *days)
+        known = cache[name, *days]
+        needed = ["at", *names, *f.narrowed, *(["id"] if known.stale is not None else [])]
+        if some := [column for column in dict.fromkeys(needed) if column not in known.found]:
+            missing[name] = some
+    for name, parts in (await columns.read_many(session, missing, *days)).items():
+        if not await asyncio.to_thread(cache[name, *days].take, parts):
+            # Written anew meanwhile: whoever needs it reads it.
+            del cache[name, *days]
 
 
 async def load(session: AsyncSession, name: str, f: Filters, *names: str) -> Frame:
-    """Columns of the facts in the filters' period; ``at`` is always among them."""
+    """Columns of the facts in the filters' period, in the order of time; ``at`` is always among them.
+
+    What takes time is done in a thread: messages are answered meanwhile.
+    """
     narrowed = f.narrowed
     wanted = tuple(dict.fromkeys(("at", *names)))
-    since, until = columns.seconds_of(f.since), columns.seconds_of(f.until)
-    if until <= since:
+    days = _days(f)
+    if days is None:
         return Frame({column: columns.array(column, []) for column in wanted})
-    first, last = columns.day_of_seconds(since), columns.day_of_seconds(until - 1)
-    found = await _read(session, name, first, last, tuple(dict.fromkeys((*wanted, *narrowed))))
-    at = found["at"]
-    inside = not len(at) or (int(at.min()) >= since and int(at.max()) < until)
-    mask = None if inside else (at >= since) & (at < until)
+    numbers: dict[str, Sequence[int]] = {}
     for by, values in narrowed.items():
-        if by == "agent":
-            numbers = list(values)
-        else:
-            known = await columns.codes(session, values)
-            numbers = [known[value] for value in values]
-        mask = columns.among(found[by], numbers) if mask is None else mask & columns.among(found[by], numbers)
-    return Frame({column: found[column] if mask is None else found[column][mask] for column in wanted})
+        known = {} if by == "agent" else await columns.codes(session, values)
+        numbers[by] = [value if by == "agent" else known[value] for value in values]
+    read = await _read(session, name, *days, (*wanted, *numbers))
+    return await asyncio.to_thread(read.frame, f, wanted, numbers)

@@ -109,7 +109,22 @@ def percentile(ordered: Any, share: float) -> float | None:
     return low + (high - low) * (place - below)
 
 
+def median_interval(ordered: Any) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of the median between two of the sorted numbers, whatever their distribution; None for fewer
+    than six, for which there is none.
+
+    W. R. Thompson, "On confidence ranges for the median and other expectation distributions for populations of unknown
+    distribution form", Annals of Mathematical Statistics 7 (1936); which numbers they are by the normal approximation
+    of the binomial distribution, as in W. J. Conover, "Practical Nonparametric Statistics", 3rd edition (1999), 3.2.
+    """
+    count = len(ordered)
+    if count < 6:
+        return None, None
+    below = math.floor((count + 1 - Z95 * math.sqrt(count)) / 2)
+    return float(ordered[below - 1]), float(ordered[count - below])
+
+
 def duration(seconds: Any) -> Duration:
-    """Median and 90th percentile of an array of seconds."""
+    """Median with its interval, and 90th percentile of an array of seconds."""
     ordered = np.sort(seconds)
-    return Duration(len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.9))
+    return Duration(len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.9), *median_interval(ordered))

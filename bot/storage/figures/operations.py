@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +24,7 @@ from bot.storage.figures.facts import (
     CONFIRMED,
     ESCALATED,
     FALLBACK,
+    FOLLOW_UPS,
     MESSAGES,
     RETURNED,
     SILENT,
@@ -30,6 +32,7 @@ from bot.storage.figures.facts import (
     WAIT,
     Frame,
     load,
+    prefetch,
 )
 from bot.storage.figures.filters import Bucket, Dimension, Filters
 from bot.storage.figures.formulas import duration, percentile, wilson
@@ -38,6 +41,7 @@ from bot.storage.figures.results import (
     Busiest,
     Containment,
     Duration,
+    Kind,
     Operations,
     OperationsCell,
     OperationsPoint,
@@ -99,9 +103,9 @@ def _promise(kind: str, frame: Frame) -> Promise:
 
 def _parts(episodes: Frame, seen: int) -> Array:
     """What each episode is counted as: its outcome, or one more than all of them while that is not decided."""
-    outcome = episodes["outcome"].astype(np.int64)
-    waiting = (outcome >= CONFIRMED) & (episodes["ended"].astype(np.int64) + _WAIT > seen)
-    return np.where(waiting, _UNDECIDED, outcome)
+    outcome = episodes["outcome"]
+    waiting = (outcome >= CONFIRMED) & (episodes["ended"] > max(seen - _WAIT, 0))
+    return np.where(waiting, np.int8(_UNDECIDED), outcome)
 
 
 _WAIT = int(WAIT.total_seconds())
@@ -116,21 +120,31 @@ PARTS = {
 }
 
 
-def _containment(episodes: Frame, seen: int) -> Containment:
-    counts = np.bincount(_parts(episodes, seen), minlength=len(PARTS))
+def _containment(parts: Array) -> Containment:
+    counts = np.bincount(parts, minlength=len(PARTS))
     return Containment(**{part: int(counts[number]) for part, number in PARTS.items()})
 
 
 async def _seen(session: AsyncSession) -> int:
     """Up to when the episodes are, in seconds since 1970."""
-    found = await as_of(session)
-    return columns.seconds_of(found) if found is not None else 0
+    if "figures_seen" not in session.info:
+        found = await as_of(session)
+        session.info["figures_seen"] = columns.seconds_of(found) if found is not None else 0
+    seen: int = session.info["figures_seen"]
+    return seen
+
+
+async def prepare(session: AsyncSession, f: Filters, kinds: Sequence[Kind], by: Sequence[Dimension]) -> None:
+    """Read at once what a page needs that shows scores, also by some dimensions, follow-ups and the work."""
+    scores: dict[str, tuple[str, ...]] = dict.fromkeys(kinds, ("score", "state", *by))
+    work = {name: own for name, own in _PARTS_OF.items() if name != MESSAGES}
+    await prefetch(session, f, scores | work | {FOLLOW_UPS: ("outcome", "due")})
 
 
 async def episode_parts(session: AsyncSession, f: Filters, *names: str) -> tuple[Frame, Array]:
     """Episodes with what each is counted as, see :data:`PARTS`."""
     frame = await load(session, "episodes", f, "outcome", "ended", *names)
-    return frame, _parts(frame, await _seen(session))
+    return frame, await asyncio.to_thread(_parts, frame, await _seen(session))
 
 
 # ---------------------------------------------------------------------- one by one
@@ -138,7 +152,8 @@ async def episode_parts(session: AsyncSession, f: Filters, *names: str) -> tuple
 
 async def volume(session: AsyncSession, f: Filters) -> Volume:
     """Episodes that began in the period, who began them, and the period's messages by author."""
-    return _volume(await load(session, "episodes", f, "person"), _said(await load(session, MESSAGES, f, "author")))
+    episodes, messages = await load(session, "episodes", f, "person"), await load(session, MESSAGES, f, "author")
+    return await asyncio.to_thread(lambda: _volume(episodes, _said(messages)))
 
 
 async def first_response(session: AsyncSession, f: Filters) -> Duration:
@@ -146,19 +161,19 @@ async def first_response(session: AsyncSession, f: Filters) -> Duration:
 
     The bot's replies are no answers; a ticket that is opened again keeps its first answer.
     """
-    return _durations(await load(session, "responses", f, "seconds"))
+    return await asyncio.to_thread(_durations, await load(session, "responses", f, "seconds"))
 
 
 async def resolution(session: AsyncSession, f: Filters) -> Duration:
     """Business time that tickets were worked on (not waiting for the customer) until they were resolved, of those
     resolved in the period; one that was opened again goes on where it was and counts when it was resolved last."""
-    return _durations(await load(session, "resolutions", f, "seconds"))
+    return await asyncio.to_thread(_durations, await load(session, "resolutions", f, "seconds"))
 
 
 async def queue_wait(session: AsyncSession, f: Filters) -> Duration:
     """Time, by the clock on the wall, from a hand-over's beginning until an agent took it, of those begun in the
     period and taken."""
-    return _durations(await load(session, "handoffs", f, "seconds"))
+    return await asyncio.to_thread(_durations, await load(session, "handoffs", f, "seconds"))
 
 
 async def promises(session: AsyncSession, f: Filters) -> list[Promise]:
@@ -169,7 +184,8 @@ async def promises(session: AsyncSession, f: Filters) -> list[Promise]:
 
 async def containment(session: AsyncSession, f: Filters) -> Containment:
     """What became of the episodes that began in the period."""
-    return _containment(await load(session, "episodes", f, "outcome", "ended"), await _seen(session))
+    _, parts = await episode_parts(session, f)
+    return await asyncio.to_thread(_containment, parts)
 
 
 def ticket_conditions(f: Filters, model: Any = TicketTime) -> list[Any]:
@@ -210,7 +226,7 @@ async def understanding(session: AsyncSession, f: Filters) -> list[Understanding
     """How well the bot reads each language, the most used first."""
     frame = await load(session, MESSAGES, f, "read", "confidence", "language")
     corrected = await _corrected(session, f)
-    numbers, counts, fallen = _readings(frame)
+    numbers, counts, fallen = await asyncio.to_thread(_readings, frame)
     found = []
     for place, (code, _) in enumerate(await named(session, "language", numbers)):
         n, fallbacks = int(counts[place].sum()), int(fallen[place])
@@ -238,11 +254,19 @@ _STEPS = 10_001
 
 def _readings(frame: Frame) -> tuple[Array, Array, Array]:
     """The languages of messages that were read; how often each confidence occurred in each; the fallbacks of each."""
-    frame = frame.where(frame["read"] != UNREAD)
-    numbers, groups = columns.grouped(frame["language"])
-    counts = np.bincount(groups * _STEPS + frame["confidence"], minlength=len(numbers) * _STEPS)
-    fallen = np.bincount(groups[frame["read"] == FALLBACK], minlength=len(numbers))
-    return numbers, counts.reshape(len(numbers), _STEPS), fallen
+    there = np.flatnonzero(frame["read"] != UNREAD)
+    languages = frame["language"][there]
+    numbers, read = columns.tabled(languages, frame["read"][there], FALLBACK + 1)
+    if len(numbers):
+        # The place of each language among those that occur.
+        places = np.zeros(int(numbers[-1]) - int(numbers[0]) + 1, dtype=np.int64)
+        places[numbers - numbers[0]] = np.arange(len(numbers)) * _STEPS
+        keys = places[languages.astype(np.int64) - int(numbers[0])]
+        keys += frame["confidence"][there]
+        counts = np.bincount(keys, minlength=len(numbers) * _STEPS).reshape(len(numbers), _STEPS)
+    else:
+        counts = np.zeros((0, _STEPS), dtype=np.int64)
+    return numbers, counts, read[:, FALLBACK]
 
 
 def _median(counts: Array) -> float | None:
@@ -285,7 +309,7 @@ async def _corrected(session: AsyncSession, f: Filters) -> dict[str, int]:
 async def handoff_reasons(session: AsyncSession, f: Filters) -> list[tuple[str, int]]:
     """Why hand-overs began that began in the period, the most frequent first."""
     frame = await load(session, "handoffs", f, "reason")
-    numbers, counts = np.unique(frame["reason"], return_counts=True)
+    numbers, counts = await asyncio.to_thread(np.unique, frame["reason"], return_counts=True)
     words = await columns.words_of(session, numbers)
     found = [(words[int(number)], int(count)) for number, count in zip(numbers, counts, strict=True)]
     return sorted(found, key=lambda row: (-row[1], row[0]))
@@ -322,8 +346,18 @@ def _offset(slot: int, zone: ZoneInfo) -> int:
 async def busiest(session: AsyncSession, f: Filters) -> Busiest:
     """When customers write."""
     frame = await load(session, MESSAGES, f, "author")
-    frame = frame.where(frame["author"] == AUTHORS.index(Author.CUSTOMER))
-    counts = np.bincount(local_hours(frame["at"], f.tz), minlength=7 * 24).reshape(7, 24)
+
+    def count() -> Array:
+        at = frame["at"][frame["author"] == AUTHORS.index(Author.CUSTOMER)]
+        if not len(at):
+            return np.zeros(7 * 24, dtype=np.int64)
+        # They are in order: so each quarter of an hour is a stretch of them.
+        first, last = int(at[0]) // SLOT, int(at[-1]) // SLOT + 1
+        slots = np.arange(first, last + 1, dtype=np.int64) * SLOT
+        counts = np.diff(np.searchsorted(at, slots.astype(at.dtype)))
+        return np.bincount(local_hours(slots[:-1], f.tz), weights=counts, minlength=7 * 24).astype(np.int64)
+
+    counts = (await asyncio.to_thread(count)).reshape(7, 24)
     return Busiest(tuple(tuple(map(int, row)) for row in counts))
 
 
@@ -339,75 +373,84 @@ _PARTS_OF = {
 }
 
 
+# A part of a frame: a slice, or the places of its rows.
+_Part: TypeAlias = "slice | Array"
+
+
 @dataclass(frozen=True, slots=True)
 class _All:
-    """Everything that :class:`Operations` is counted from."""
+    """Everything that :class:`Operations` is counted from. ``parts``: what each episode is counted as."""
 
     frames: dict[str, Frame]
-    seen: int
+    parts: Array
 
     def figures(self) -> Operations:
-        return self.split(lambda frame: np.zeros(len(frame), dtype=np.int64), 1)[0]
+        """Those of everything."""
+        return self._of(dict.fromkeys(self.frames, slice(None)))
 
-    def split(self, group: Callable[[Frame], Array], size: int) -> list[Operations]:
-        """The figures of each group, by the numbers that ``group`` gives the rows."""
-        # Of messages there are too many to put them in order.
+    def by_time(self, borders: Sequence[int]) -> list[Operations]:
+        """Those of the parts of the period; ``borders`` are the beginnings of all but the first."""
+        parted = {name: columns.parted(frame["at"], borders) for name, frame in self.frames.items()}
+        return [self._of({name: parts[number] for name, parts in parted.items()}) for number in range(len(borders) + 1)]
+
+    def by_value(self, by: Dimension) -> tuple[Array, list[Operations]]:
+        """The values of a dimension, in order, and the figures of each."""
+        numbers = np.unique(np.concatenate([columns.occurring(frame[by]) for frame in self.frames.values()]))
+        grouped = {name: _places(frame[by], numbers) for name, frame in self.frames.items() if name != MESSAGES}
         messages = self.frames[MESSAGES]
-        place = group(messages) * len(AUTHORS) + messages["author"]
-        said = np.bincount(place, minlength=size * len(AUTHORS)).reshape(size, len(AUTHORS))
-        parted = {name: _split(frame, group(frame), size) for name, frame in self.frames.items() if name != MESSAGES}
-        return [
-            _operations({name: parts[number] for name, parts in parted.items()}, said[number], self.seen)
-            for number in range(size)
+        # Of messages there are too many to put them in order.
+        known, counts = columns.tabled(messages[by], messages["author"], len(AUTHORS))
+        said = {int(number): row for number, row in zip(known, counts, strict=True)}
+        nobody = np.zeros(len(AUTHORS), dtype=np.int64)
+        found = [
+            self._of({name: parts[place] for name, parts in grouped.items()}, said.get(int(number), nobody))
+            for place, number in enumerate(numbers)
         ]
+        return numbers, found
+
+    def _of(self, parts: Mapping[str, _Part], said: Array | None = None) -> Operations:
+        frames = {name: self.frames[name].at(part) for name, part in parts.items()}
+        return Operations(
+            volume=_volume(frames["episodes"], _said(frames[MESSAGES]) if said is None else said),
+            first_response=_durations(frames["responses"]),
+            resolution=_durations(frames["resolutions"]),
+            queue_wait=_durations(frames["handoffs"]),
+            promises=tuple(_promise(kind, frames[kind]) for kind in PROMISES),
+            containment=_containment(self.parts[parts["episodes"]]),
+            handoffs=len(frames["handoffs"]),
+            tickets=len(frames["responses"]),
+        )
 
 
-def _operations(frames: dict[str, Frame], said: Array, seen: int) -> Operations:
-    return Operations(
-        volume=_volume(frames["episodes"], said),
-        first_response=_durations(frames["responses"]),
-        resolution=_durations(frames["resolutions"]),
-        queue_wait=_durations(frames["handoffs"]),
-        promises=tuple(_promise(kind, frames[kind]) for kind in PROMISES),
-        containment=_containment(frames["episodes"], seen),
-        handoffs=len(frames["handoffs"]),
-    )
-
-
-def _split(frame: Frame, groups: Array, size: int) -> list[Frame]:
-    if size == 1:
-        return [frame]
-    order = np.argsort(groups, kind="stable")
-    borders = np.searchsorted(groups[order], np.arange(size + 1))
-    ordered = frame.where(order)
-    pairs = itertools.pairwise(borders)
-    return [Frame({name: values[begin:end] for name, values in ordered.found.items()}) for begin, end in pairs]
+def _places(values: Array, numbers: Array) -> list[Array]:
+    """The places of each number among values."""
+    order = np.argsort(values, kind="stable")
+    borders = np.searchsorted(values[order], numbers)
+    return [order[begin:end] for begin, end in itertools.pairwise([*borders.tolist(), len(order)])]
 
 
 async def _load_all(session: AsyncSession, f: Filters, *more: str) -> _All:
+    await prefetch(session, f, {name: (*own, *more) for name, own in _PARTS_OF.items()})
     frames = {name: await load(session, name, f, *own, *more) for name, own in _PARTS_OF.items()}
-    return _All(frames, await _seen(session))
+    return _All(frames, await asyncio.to_thread(_parts, frames["episodes"], await _seen(session)))
 
 
 async def operations(session: AsyncSession, f: Filters) -> Operations:
     """All of the period's figures at once."""
-    return (await _load_all(session, f)).figures()
+    return await asyncio.to_thread((await _load_all(session, f)).figures)
 
 
 async def operations_trend(session: AsyncSession, f: Filters, bucket: Bucket) -> list[OperationsPoint]:
     """The figures by day, week or month of the filters' zone."""
     buckets = f.buckets(bucket)
-    borders = np.array([columns.seconds_of(begin) for _, begin, _ in buckets[1:]], dtype=np.int64)
-    found = await _load_all(session, f)
-    figures = found.split(lambda frame: columns.bucketed(frame["at"], borders), len(buckets))
+    borders = [columns.seconds_of(begin) for _, begin, _ in buckets[1:]]
+    figures = await asyncio.to_thread((await _load_all(session, f)).by_time, borders)
     return [OperationsPoint(*bounds, one) for bounds, one in zip(buckets, figures, strict=True)]
 
 
 async def operations_breakdown(session: AsyncSession, f: Filters, by: Dimension) -> list[OperationsCell]:
     """The figures by the values of a dimension, the largest first."""
-    found = await _load_all(session, f, by)
-    numbers = np.unique(np.concatenate([columns.grouped(frame[by])[0] for frame in found.frames.values()]))
-    figures = found.split(lambda frame: np.searchsorted(numbers, frame[by]), len(numbers))
+    numbers, figures = await asyncio.to_thread((await _load_all(session, f, by)).by_value, by)
     names: Sequence[tuple[str | int, str]] = await named(session, by, numbers)
     cells = [OperationsCell(*name, one) for name, one in zip(names, figures, strict=True)]
     return sorted(cells, key=lambda cell: (-cell.figures.volume.conversations, cell.name, str(cell.value)))

@@ -135,11 +135,16 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Times in seconds: how many there are, median and 90th percentile (Hyndman and Fan's type 7)."""
+    """Times in seconds: how many there are, median and 90th percentile (Hyndman and Fan's type 7).
+
+    ``low`` and ``high`` are the median's 95 % interval, None for fewer than six.
+    """
 
     n: int
     median: float | None
     p90: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,8 @@ class Operations:
     promises: tuple[Promise, ...]
     containment: Containment
     handoffs: int
+    # Opened in the period.
+    tickets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

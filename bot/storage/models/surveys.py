@@ -6,7 +6,7 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.storage.models.base import Base, Document, Id, UtcDateTime, enum_column, now
@@ -31,6 +31,13 @@ class Survey(Base):
         Index("ix_surveys_kind", "kind", "sent_at"),
         Index("ix_surveys_customer", "customer_id", "created_at"),
         Index("ix_surveys_delivered", "kind", "delivered_at"),
+        Index(
+            "ix_surveys_commented",
+            "kind",
+            "delivered_at",
+            sqlite_where=text("comment <> ''"),
+            postgresql_where=text("comment <> ''"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -37,6 +37,7 @@ NOTED = (
         ("status", "type", "team", "agent_id", "product", "country", "tier", "merged_into_id", "created_at"),
         "",
     ),
+    ("follow_ups", "follow_up", "id", "created_at", ("outcome", "closed_at", "due_at", "team", "created_at"), ""),
     ("ticket_clocks", "ticket", "ticket_id", "", ("met_at", "breached_at", "calendar"), ""),
     ("conversations", "link", "id", "", ("customer_id",), "{}.customer_id IS NOT NULL"),
 )
@@ -196,13 +197,21 @@ def upgrade() -> None:
     sqlite = op.get_bind().dialect.name == "sqlite"
     _tables()
     op.create_index("ix_surveys_delivered", "surveys", ["kind", "delivered_at"])
+    written = sa.text("comment <> ''")
+    op.create_index(
+        "ix_surveys_commented",
+        "surveys",
+        ["kind", "delivered_at"],
+        sqlite_where=written,
+        postgresql_where=written,
+    )
     op.create_index("ix_handoffs_started_at", "handoffs", ["started_at"])
     op.create_index("ix_follow_ups_created_at", "follow_ups", ["created_at"])
     statements = [] if sqlite else [FUNCTION, "ALTER TABLE figure_columns ALTER COLUMN data SET STORAGE EXTERNAL"]
     for noted in NOTED:
         statements += (_sqlite if sqlite else _postgres)(*noted)
     # What is there already: the worker counts it, and until then what is asked for is read from the tables.
-    for table, fact, ref, at, _, condition in NOTED[:3]:
+    for table, fact, ref, at, _, condition in NOTED[:4]:
         where = f" WHERE {condition.format(table)}" if condition else ""
         statements.append(
             f"INSERT INTO figure_changes (fact, ref, at) SELECT '{fact}', {ref}, {at} FROM {table}{where}"
@@ -222,6 +231,7 @@ def downgrade() -> None:
         connection.exec_driver_sql("DROP FUNCTION figures_changed()")
     op.drop_index("ix_follow_ups_created_at", "follow_ups")
     op.drop_index("ix_handoffs_started_at", "handoffs")
+    op.drop_index("ix_surveys_commented", "surveys")
     op.drop_index("ix_surveys_delivered", "surveys")
     for table in (
         "figure_marks",

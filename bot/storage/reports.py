@@ -6,7 +6,7 @@ count from 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +68,12 @@ async def user_by_id(session: AsyncSession, user_id: int) -> User | None:
 async def colleagues(session: AsyncSession) -> Sequence[User]:
     """Those who may sign in, by name."""
     return (await session.scalars(select(User).where(User.active).order_by(User.name, User.id))).all()
+
+
+async def names_of(session: AsyncSession, ids: Collection[int]) -> dict[int, str]:
+    """The names of users, active or not, by id."""
+    rows = await session.execute(select(User.id, User.name).where(User.id.in_(sorted(ids)))) if ids else ()
+    return {row.id: row.name for row in rows}
 
 
 async def excerpts(session: AsyncSession, ids: Sequence[int]) -> dict[int, str]:

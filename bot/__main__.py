@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +69,14 @@ def serve_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @cli.command()
+@click.option("--fresh", is_flag=True, help="Start over: delete the demonstration's database and make a new one.")
+@click.option("--small", is_flag=True, help="Simulate a month instead of a year, which takes a tenth of the time.")
 @serve_options
-def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: bool) -> None:
+def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: bool, fresh: bool, small: bool) -> None:
     """A whole desk with an invented shop: nothing to set up, nothing leaves this machine.
 
-    Makes a database, trains the recogniser (once), fills in customers, orders and a few
-    conversations, and prints where to click and what to try.
+    Trains the recogniser (once), makes a database with a simulated year of conversations (once),
+    and prints where to click and what to try.
     """
     from bot import demo as demonstration
     from bot.serve import serve
@@ -81,7 +84,14 @@ def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: boo
     config = demonstration.suited(load_config(data_dir=data_dir or _demo_dir()))
     set_up_logging(config, verbose)
     logging.getLogger().setLevel(logging.DEBUG if verbose else logging.WARNING)
-    serve(config, host="127.0.0.1", port=port, browser=not no_browser, prepare=demonstration.prepare)
+    serve(
+        config,
+        host="127.0.0.1",
+        port=port,
+        browser=not no_browser,
+        prepare=partial(demonstration.prepare, fresh=fresh, small=small),
+        connect=demonstration.connect,
+    )
 
 
 def _demo_dir() -> Path | None:

@@ -1,31 +1,36 @@
-"""The demonstration: an invented shop, a few conversations, and what to try.
+"""The demonstration: an invented shop with a simulated past, a few fresh conversations, and what to try.
 
 Everything here is made up. The data is the same on every machine except for its dates, which are
-counted from today, so that parcels are always on their way.
+counted from today, so that parcels are always on their way. The past is made by :mod:`bot.simulation`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
+import contextlib
+import enum
+import os
+import sqlite3
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy import func, select
+from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import agents
+from bot import agents, simulation
 from bot.app import App
 from bot.config import Config
-from bot.contracts import Address, Inbound
+from bot.contracts import Address, Inbound, LinguadeskError
 from bot.inbox import store
-from bot.services import users
+from bot.simulation.shop import PRODUCTS, tracking_number
 from bot.storage import Database, now
 from bot.storage.migrate import upgrade
 from bot.storage.models import (
@@ -42,7 +47,6 @@ from bot.storage.models import (
 )
 from bot.texts import SOURCE_LANGUAGE
 
-SEED = 20_000
 CHANNEL = "web"
 SIGN_INS = (
     ("agent", "Alex Moreau", Role.AGENT, "demo-agent-1"),
@@ -58,16 +62,6 @@ PEOPLE = (
     ("Zhang Min", "zhang.min@example.com", "+8613912345678", "CN", "gold"),
     ("Oliver Smith", "oliver@example.com", "+12025550143", "US", "standard"),
     ("Chen Jing", "chen.jing@example.com", "+8613611112222", "CN", "silver"),
-)
-PRODUCTS = (
-    ("NL-1001", "Trail running shoes", "89.90"),
-    ("NL-1002", "Canvas backpack 20 l", "59.00"),
-    ("NL-1003", "Linen shirt", "45.00"),
-    ("NL-1004", "Porcelain tea set", "72.50"),
-    ("NL-1005", "Merino scarf", "34.90"),
-    ("NL-1006", "Desk lamp", "49.00"),
-    ("NL-1007", "Rain jacket", "119.00"),
-    ("NL-1008", "Glass water bottle", "18.90"),
 )
 # The orders that the things to try speak of: (number, person, status, days ago, products)
 KNOWN_ORDERS = (
@@ -100,22 +94,61 @@ RATINGS = (5, 4, 5)
 
 
 def suited(config: Config) -> Config:
-    """The settings for a demonstration: surveys leave at any hour, because somebody is waiting for them."""
-    surveys = config.settings.surveys.model_copy(update={"quiet_hours": ""})
-    return replace(config, settings=config.settings.model_copy(update={"surveys": surveys}))
+    """The settings for a demonstration, while its past is made and while it runs.
+
+    Surveys leave at any hour, because somebody is waiting for them. Where config.yml has no teams, there are the
+    demonstration's own, with their hours.
+    """
+    settings = config.settings
+    changes: dict[str, Any] = {"surveys": settings.surveys.model_copy(update={"quiet_hours": ""})}
+    if not settings.teams:
+        calendars = {simulation.CALENDAR: simulation.desk_hours()} | settings.calendars
+        changes |= {"teams": simulation.TEAMS, "calendars": calendars}
+    return replace(config, settings=settings.model_copy(update=changes))
 
 
-async def prepare(config: Config) -> Callable[[App, str], Coroutine[Any, Any, None]]:
-    """Make the database and fill the shop, once; returns what introduces the running desk."""
-    database = Database(config.database_url)
-    try:
-        await upgrade(database)
-        async with database.begin() as session:
-            empty = not await session.scalar(select(func.count()).select_from(User))
-            if empty:
-                await _fill(session)
-    finally:
-        await database.close()
+def connect(app: App) -> None:
+    """Have something stand where platforms would be that are off, so that their customers can be answered."""
+    for name in simulation.CHANNELS:
+        if name not in app.connectors:
+            app.connectors[name] = simulation.Phones(name, keeps=False)
+
+
+async def prepare(
+    config: Config, *, fresh: bool = False, small: bool = False
+) -> Callable[[App, str], Coroutine[Any, Any, None]]:
+    """Make the database and its past, once; returns what introduces the running desk.
+
+    On SQLite everything is made in a file beside and moved into its place at the end, so that an interrupted
+    start leaves nothing. On PostgreSQL a database that is half filled is refused the next time.
+
+    Args:
+        config: settings, as :func:`suited` gives them.
+        fresh: start over; nothing is deleted but a database that the demonstration has made.
+        small: a month instead of a year.
+
+    Raises:
+        DemoError: the database is not the demonstration's, or half filled; the text says what to do.
+        StorageError: the database cannot be used.
+    """
+    target = _file_of(config)
+    state = await _state(config)
+    if fresh and state is not _State.EMPTY:
+        _remove(target, state, config)
+        state = _State.EMPTY
+    if state is _State.HALF:
+        raise DemoError(f"the database {_shown(config)} was not filled to the end; {_RENEW}")
+    empty = state is _State.EMPTY
+    if empty and target is not None:
+        await _fill_beside(config, target, small)
+    elif empty:
+        await _fill(config, small)
+    else:
+        database = Database(config.database_url)
+        try:
+            await upgrade(database)
+        finally:
+            await database.close()
 
     async def introduce(app: App, base: str) -> None:
         _print(base)
@@ -125,9 +158,104 @@ async def prepare(config: Config) -> Callable[[App, str], Coroutine[Any, Any, No
     return introduce
 
 
-async def _fill(session: AsyncSession) -> None:
-    for username, name, role, password in SIGN_INS:
-        await users.add(session, username, name, password, role)
+class DemoError(LinguadeskError):
+    """The demonstration cannot use this database; the text says what to do."""
+
+
+class _State(enum.Enum):
+    """What a database holds: nothing, the whole demonstration, a part of it, or something else."""
+
+    EMPTY = enum.auto()
+    WHOLE = enum.auto()
+    HALF = enum.auto()
+    OTHER = enum.auto()
+
+
+_RENEW = "drop it, make an empty one of the same name, and start the demonstration again"
+
+
+def _file_of(config: Config) -> Path | None:
+    """The file of an SQLite database; None for a server's."""
+    url = make_url(config.database_url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def _shown(config: Config) -> str:
+    return make_url(config.database_url).render_as_string(hide_password=True)
+
+
+async def _state(config: Config) -> _State:
+    target = _file_of(config)
+    if target is not None and not target.exists():
+        return _State.EMPTY
+    database = Database(config.database_url)
+    try:
+        await upgrade(database)
+        async with database.read() as session:
+            if await session.scalar(select(func.count()).select_from(User)) == 0:
+                return _State.EMPTY
+            known = set(await session.scalars(select(Customer.external_ref).where(Customer.external_ref.in_(_MARKS))))
+        return _State.WHOLE if _MARKS[0] in known else _State.HALF if known else _State.OTHER
+    finally:
+        await database.close()
+
+
+# The first customer of the things to try, who comes last; and the first of the simulated ones.
+_MARKS = ("demo-0", "sim-1")
+
+
+def _remove(target: Path | None, state: _State, config: Config) -> None:
+    """Delete the demonstration's database. Raises :class:`DemoError` where it is not ours to delete."""
+    if target is None:
+        raise DemoError(f"--fresh deletes no database of a server ({_shown(config)}); {_RENEW}")
+    if state is _State.OTHER:
+        raise DemoError(f"{target} is not the demonstration's database; choose another folder with --data-dir")
+    _delete(target)
+
+
+def _delete(target: Path) -> None:
+    for end in ("", "-wal", "-shm"):
+        target.with_name(target.name + end).unlink(missing_ok=True)
+
+
+async def _fill_beside(config: Config, target: Path, small: bool) -> None:
+    """Fill a file beside the database's and move it into its place."""
+    beside = target.with_name(f"{target.name}.filling")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _delete(beside)
+    try:
+        await _fill(replace(config, env=config.env | {"LINGUADESK_DATABASE_URL": f"sqlite:///{beside}"}), small)
+        _settle(beside)
+    except BaseException:
+        _delete(beside)
+        raise
+    _delete(target)
+    beside.replace(target)
+
+
+def _settle(file: Path) -> None:
+    """Have all of a database in its one file, and that on the disk."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with file.open("rb+") as written:
+        os.fsync(written.fileno())
+
+
+async def _fill(config: Config, small: bool) -> None:
+    """The past, then the customers and orders of the things to try."""
+    size = simulation.SMALL if small else simulation.Size()
+    with telling(size.days) as tell:
+        passwords = {username: password for username, _, _, password in SIGN_INS}
+        await simulation.fill(config, now(), size=size, tell=tell, passwords=passwords)
+    database = Database(config.database_url)
+    try:
+        async with database.begin() as session:
+            await _known(session)
+    finally:
+        await database.close()
+
+
+async def _known(session: AsyncSession) -> None:
     people = [
         Customer(external_ref=f"demo-{index}", name=name, email=email, phone=phone, country=country, tier=tier)
         for index, (name, email, phone, country, tier) in enumerate(PEOPLE)
@@ -136,14 +264,6 @@ async def _fill(session: AsyncSession) -> None:
     await session.flush()
     for number, person, status, days, products in KNOWN_ORDERS:
         await _order(session, number, people[person], status, days, products)
-    chance = random.Random(SEED)
-    everything = range(len(PRODUCTS))
-    statuses = ("delivered",) * 6 + ("shipped", "shipped", "processing", "paid", "cancelled", "returned")
-    for index in range(60):
-        buyer, status = chance.choice(people), chance.choice(statuses)
-        days = chance.randint(12, 300) if status in ("delivered", "cancelled", "returned") else chance.randint(0, 7)
-        chosen = tuple(chance.choices(everything, k=chance.randint(1, 4)))
-        await _order(session, f"{100300 + index}", buyer, status, days, chosen)
 
 
 async def _order(
@@ -165,7 +285,7 @@ async def _order(
         email=person.email,
         phone=person.phone,
         carrier="PostNL" if sent else "",
-        tracking_number=_s10(int("".join(filter(str.isdigit, number))) % 10**8) if sent else "",
+        tracking_number=tracking_number(int("".join(filter(str.isdigit, number))) % 10**8) if sent else "",
         expected_on=now().date() + timedelta(days=3) if status == "shipped" else None,
         delivered_at=placed + timedelta(days=6) if status in ("delivered", "returned") else None,
         cancelled_at=placed + timedelta(days=1) if status == "cancelled" else None,
@@ -185,12 +305,41 @@ async def _order(
         session.add(line)
 
 
-def _s10(serial: int) -> str:
-    """A postal tracking number with its check digit (UPU standard S10)."""
-    digits = f"{serial:08d}"
-    total = sum(int(digit) * weight for digit, weight in zip(digits, (8, 6, 4, 2, 3, 5, 9, 7), strict=True))
-    check = 11 - total % 11
-    return f"RR{digits}{ ({10: 0, 11: 5}.get(check, check)) }NL"
+@contextlib.contextmanager
+def telling(days: int) -> Iterator[simulation.Tell]:
+    """Say how far the making of the past is: a bar on a terminal, else a line a quarter of it."""
+    console = Console(stderr=True)
+    what = "a year" if days > 31 else "a month"
+    month, told, before = "", 0.0, (0, 0)
+
+    def line(step: simulation.Step) -> str:
+        return f"{month}: {step.visits - before[0]} conversations, {step.unanswered - before[1]} surveys unanswered"
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(f"Simulating {what} of conversations (once)", total=1.0)
+
+        def tell(step: simulation.Step) -> None:
+            nonlocal month, told, before
+            shown = f"{step.moment:%B %Y}"
+            if shown != month:
+                month, before = shown, (step.visits, step.unanswered)
+            progress.update(task, completed=step.share, description=line(step))
+            if not console.is_terminal and step.share >= told:
+                told += 0.25
+                console.print(
+                    f"Simulating {what}: {step.share:.0%}, {step.visits} conversations, {step.messages} messages, "
+                    f"{step.unanswered} surveys unanswered",
+                    highlight=False,
+                )
+
+        yield tell
 
 
 async def _converse(app: App) -> None:
@@ -267,5 +416,5 @@ def _print(base: str) -> None:
         1,
     ):
         console.print(f"  {number}. {line}")
-    console.print()
+    console.print("\nWhat went wrong in its past, for a manager to find: docs/demo.md\n")
     sys.stdout.flush()

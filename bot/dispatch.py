@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import and_, bindparam, case, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import DeliverySettings
@@ -38,12 +38,13 @@ from bot.contracts import (
 )
 from bot.inbox import move_chat
 from bot.lanes import LEASE, Job, claim, due
-from bot.outbox import TOPIC, shut_out
+from bot.outbox import TOPIC, lost_surveys, shut_out
 from bot.pace import Pace, backoff, paces_of
 from bot.services import rooms
+from bot.services.survey_rules import UNDELIVERED, UNREACHABLE
 from bot.storage import Database, clean, now, signal, wait
 from bot.storage.database import described
-from bot.storage.models import Conversation, Outbox, OutboxStatus, Survey
+from bot.storage.models import Conversation, Outbox, OutboxStatus, Survey, SurveyStatus
 
 log = logging.getLogger(__name__)
 
@@ -77,8 +78,12 @@ class _Result:
     survey: bool = False
 
 
-# A survey counts as delivered once the platform has its question; a message of ours that others have taken over
-# meanwhile is not marked as sent here.
+# A survey counts as delivered once the platform has its question, also one that was given up and put back; a message
+# of ours that others have taken over meanwhile is not marked as sent here.
+# Not IN: a list cannot be a parameter of what is carried out for several at once.
+_lost = or_(Survey.reason == UNDELIVERED, Survey.reason == UNREACHABLE)
+_given_up = and_(Survey.status == SurveyStatus.CANCELLED, _lost)
+_over = Survey.expires_at <= bindparam("moment")
 _DELIVERED = (
     update(Survey)
     .where(
@@ -86,7 +91,13 @@ _DELIVERED = (
         Survey.delivered_at.is_(None),
         exists().where(Outbox.id == bindparam("asked"), Outbox.status == OutboxStatus.SENT),
     )
-    .values(delivered_at=bindparam("moment"))
+    .values(
+        delivered_at=bindparam("moment"),
+        status=case(
+            (and_(_given_up, _over), SurveyStatus.EXPIRED), (_given_up, SurveyStatus.SENT), else_=Survey.status
+        ),
+        reason=case((_given_up, ""), else_=Survey.reason),
+    )
 )
 _Batch: TypeAlias = tuple[list[_Result], asyncio.Future[None]]
 
@@ -168,6 +179,21 @@ class Dispatcher:
         finally:
             self._stopping = True
             await self._finish()
+            settler.cancel()
+            await asyncio.gather(settler, return_exceptions=True)
+            _running.discard(self._me)
+
+    async def drain(self) -> None:
+        """Send what is due until nothing is, and come back once it is recorded; instead of :meth:`run`."""
+        _running.add(self._me)
+        settler = asyncio.create_task(self._settle())
+        try:
+            more = True
+            while more:
+                more = await self._pump(woken=True)
+                while lanes := list(self._lanes.values()):
+                    await asyncio.wait(lanes)
+        finally:
             settler.cancel()
             await asyncio.gather(settler, return_exceptions=True)
             _running.discard(self._me)
@@ -432,7 +458,9 @@ async def _give_up(session: AsyncSession, row: Outbox, result: _Result) -> None:
         return
     if result.unreachable:
         await shut_out(session, conversation)
-    elif conversation.owner is not Owner.BOT:
+        return
+    await lost_surveys(session, conversation)
+    if conversation.owner is not Owner.BOT:
         await rooms.tell(session, conversation.id, "room.failed", {"reason": result.error[:300]})
 
 

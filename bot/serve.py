@@ -88,6 +88,7 @@ def serve(
     port: int | None,
     browser: bool,
     prepare: Prepare | None = None,
+    connect: Callable[[App], None] | None = None,
 ) -> None:
     """Run the web server, the connectors and the workers until interrupted.
 
@@ -96,8 +97,9 @@ def serve(
         host: address to listen on.
         port: port to listen on; default ``web.port``; 0 chooses a free one.
         browser: open the chat in a browser once it is ready.
-        prepare: done first (the demonstration fills its database); what it returns is called with
-            the running app and its base URL.
+        prepare: done first, once the recogniser is trained (the demonstration fills its database); what it
+            returns is called with the running app and its base URL.
+        connect: given the app before it runs, to put further connectors into it.
 
     Raises:
         CannotListen: the port cannot be had.
@@ -106,9 +108,11 @@ def serve(
     listening = listen(host, config.settings.web.port if port is None else port)
 
     async def main() -> None:
-        announce = await prepare(config) if prepare else None
         await ready_model(config)
+        announce = await prepare(config) if prepare else None
         app = build(config)
+        if connect is not None:
+            connect(app)
         base = address_of(host, listening.getsockname()[1])
         options = uvicorn.Config(
             app.web, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS, lifespan="off"
@@ -144,7 +148,7 @@ def serve(
 async def _warm_up(app: App) -> None:
     """Load, language by language, what is otherwise loaded while the first customers wait."""
     for language in app.voice.texts.languages:
-        await asyncio.to_thread(app.voice.texts.warm_up, language)
+        await asyncio.to_thread(app.engine.warm_up, language)
         await asyncio.sleep(PAUSE_SECONDS)
     # What is loaded by now stays to the end: the collector need not look through all of it again and again,
     # a fifth of a second each time in which nobody is answered.

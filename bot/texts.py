@@ -32,6 +32,7 @@ from babel.numbers import format_currency, format_decimal
 from bot.config import ConfigError, Problem, Shop
 from bot.contracts import Button, Media, Moment, Money, OutButton, Param, Reply, TextKey
 from bot.domain import Domain, Response, Variant
+from bot.storage import now
 
 log = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ class Texts:
         zone = ZoneInfo(moment.zone) if moment.zone else self._zone
         local = moment.at.astimezone(zone)
         pattern = str(locale.date_formats["full"].pattern)
-        if local.year == datetime.now(zone).year:
+        if local.year == now().astimezone(zone).year:
             pattern = _YEAR.sub("", pattern).strip()
         day = format_date(local.date(), pattern, locale=locale)
         hour = format_time(local, "short", tzinfo=zone, locale=locale)

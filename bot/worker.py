@@ -10,10 +10,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -35,6 +36,7 @@ STOP_SECONDS = 10.0
 MAX_CONVERSATIONS = 32
 FOUND_AT_ONCE = 128
 AT_ONCE = 8
+Look: TypeAlias = Callable[[], AbstractAsyncContextManager[AsyncSession]]
 # A message that fails this often is set aside, so that the ones behind it are answered.
 MAX_ATTEMPTS = 3
 
@@ -118,6 +120,16 @@ class InboxWorker:
         finally:
             self._found.clear()
             await _gather(set(self._busy.values()))
+
+    async def drain(self) -> None:
+        """Handle what is due, one after the other, until nothing is; instead of :meth:`run`."""
+        while True:
+            async with self._database.glance() as session:
+                rows = (await session.execute(_HEADS, {"moment": now(), "busy": []})).all()
+            for row in rows:
+                await self._handle(_Found(*row))
+            if not rows:
+                return
 
     async def _look(self) -> None:
         """Find the conversations that have something due, and start on as many as may run at once."""
@@ -207,7 +219,13 @@ class TimerWorker:
                     await asyncio.sleep(IDLE_SECONDS)
                 await wait(waiting, IDLE_SECONDS)
 
-    async def _due(self) -> list[tuple[int, str, dict[str, Any]]]:
+    async def drain(self) -> None:
+        """Do what is due, one after the other, until nothing is; instead of :meth:`run`."""
+        while due := await self._due(self._database.glance):
+            for item in due:
+                await self._one(*item)
+
+    async def _due(self, look: Look | None = None) -> list[tuple[int, str, dict[str, Any]]]:
         """The first few timers that are due and can be done here."""
         query = (
             select(Timer.id, Timer.kind, Timer.payload)
@@ -222,7 +240,7 @@ class TimerWorker:
         for kind, job in self._handlers.items():
             if job.mine is not None:
                 query = query.where(or_(Timer.kind != kind, job.mine))
-        async with self._database.read() as session:
+        async with (look or self._database.read)() as session:
             return [(row.id, row.kind, row.payload) for row in await session.execute(query)]
 
     async def _one(self, timer_id: int, kind: str, payload: dict[str, Any]) -> bool:

@@ -28,13 +28,16 @@ class InPlaceConnection(aiosqlite.Connection):
 
     def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
         super().__init__(connector, iter_chunk_size)
+        # Whether even what can wait for the disk runs here: where nobody else is waiting for this thread.
+        self.alone = False
         self._in_thread = 0
         self._counting = threading.Lock()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         if not self._running or not self._connection:
             raise ValueError("Connection closed")
-        slow = fn == self._connection.commit or (args and isinstance(args[0], str) and args[0].startswith("BEGIN"))
+        begins = args and isinstance(args[0], str) and args[0].startswith("BEGIN")
+        slow = not self.alone and (fn == self._connection.commit or begins)
         with self._counting:
             if not slow and not self._in_thread:
                 return fn(*args, **kwargs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -21,10 +23,30 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+# What this process reads instead of the machine's clock, where it lives through another time.
+_reading: Callable[[], datetime] | None = None
+
 
 def now() -> datetime:
     """The present moment, aware, in UTC."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) if _reading is None else _reading()
+
+
+@contextlib.contextmanager
+def clock(reading: Callable[[], datetime]) -> Iterator[None]:
+    """Have :func:`now` read another clock, in this whole process, while the block lasts.
+
+    What measures how long something takes (time-outs, leases) goes on by the machine's own clock.
+
+    Args:
+        reading: the present moment of that clock, aware, in UTC.
+    """
+    global _reading
+    before, _reading = _reading, reading
+    try:
+        yield
+    finally:
+        _reading = before
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -35,7 +35,7 @@ from bot.services.handoff import HandoffError
 from bot.services.ticket_life import Change
 from bot.services.tickets import TicketError
 from bot.state import State
-from bot.storage.models import Conversation, Role, Severity, Ticket, TicketStatus, TicketType, User
+from bot.storage.models import STEPPED_IN, Conversation, Role, Severity, Ticket, TicketStatus, TicketType, User
 from bot.translation import ForReply
 
 MAX_REPLY = 10_000
@@ -77,7 +77,7 @@ async def take_over(session: AsyncSession, conversation_id: int, agent: User, se
     """Step into a conversation that the bot has, without the customer having asked."""
     conversation = await _locked(session, conversation_id)
     began = await handoff.current(session, conversation_id)
-    row = began or await handoff.begin(session, conversation, "agent", settings)
+    row = began or await handoff.begin(session, conversation, STEPPED_IN, settings)
     if began is None:
         await handovers.summarise(session, conversation, row, State.from_json(conversation.state))
     # What the bot was asking is the agent's now: a later "ok" must not answer it.

@@ -1,7 +1,9 @@
 """How long tickets took, in business time, and what became of the promises about them.
 
 The time to a first response runs from the opening to the first message of a person in the ticket's
-conversation; the bot's do not count, and what was answered once stays answered when it is opened again. The
+conversation, or to the first change by a person of which the customer was told, whichever is earlier: what
+fulfils the promise of a first response. The bot's own messages do not count, and what was answered once stays
+answered when it is opened again. The
 time to the resolution is the time in which somebody had to work on it: not while the customer was awaited, nor
 while it was resolved before it was opened again. A ticket that was merged into another one is that one's.
 """
@@ -107,8 +109,8 @@ async def _update(session: AsyncSession, ids: list[int], settings: Settings, day
         )
         row.country, row.tier = ticket.country or country or row.country or "", ticket.tier or tier or row.tier or ""
         calendar = _calendar(ticket, row.tier, clocks[number], settings)
-        if row.answered_at is None and number in answers:
-            row.answered_at = answers[number]
+        if row.answered_at is None:
+            row.answered_at = _answered(answers.get(number), clocks[number])
         if row.answered_at is not None:
             row.response_seconds = calendar.between(ticket.created_at, row.answered_at)
         _promises(row, clocks[number])
@@ -134,6 +136,12 @@ def _note(row: TicketTime, days: dict[str, set[date]]) -> None:
         at = getattr(row, name)
         if at is not None:
             days[fact].add(day_of(at))
+
+
+def _answered(wrote: datetime | None, clocks: Sequence[TicketClock]) -> datetime | None:
+    """When the customer first heard of a person: by a message, or by what else met the promise."""
+    met = [clock.met_at for clock in clocks if clock.kind is ClockKind.FIRST_RESPONSE]
+    return min((at for at in (wrote, *met) if at is not None), default=None)
 
 
 def _resolution(row: TicketTime, spans: Sequence[Any], calendar: Calendar) -> None:

@@ -24,6 +24,7 @@ from bot.storage.figures.columns import DIMENSION_COLUMNS, WORDS, Array
 from bot.storage.figures.filters import Filters
 from bot.storage.figures.results import KINDS
 from bot.storage.models import (
+    STEPPED_IN,
     Conversation,
     Customer,
     Episode,
@@ -108,7 +109,8 @@ def _handoffs() -> Fact:
             Handoff.id,
             Handoff.started_at.label("at"),
             Handoff.started_at.label("begin"),
-            Handoff.claimed_at.label("end"),
+            # Whoever steps in by themselves has kept nobody waiting.
+            case((Handoff.reason != STEPPED_IN, Handoff.claimed_at)).label("end"),
             Handoff.reason,
             Conversation.channel,
             Conversation.language,

@@ -159,7 +159,8 @@ async def volume(session: AsyncSession, f: Filters) -> Volume:
 async def first_response(session: AsyncSession, f: Filters) -> Duration:
     """Business time from the opening of a ticket to a person's first answer, of the tickets opened in the period.
 
-    The bot's replies are no answers; a ticket that is opened again keeps its first answer.
+    A person's change of which the customer was told is an answer, as for the promise; the bot's replies are none. A
+    ticket that is opened again keeps its first answer.
     """
     return await asyncio.to_thread(_durations, await load(session, "responses", f, "seconds"))
 
@@ -172,7 +173,7 @@ async def resolution(session: AsyncSession, f: Filters) -> Duration:
 
 async def queue_wait(session: AsyncSession, f: Filters) -> Duration:
     """Time, by the clock on the wall, from a hand-over's beginning until an agent took it, of those begun in the
-    period and taken."""
+    period and taken, but for those that an agent began: nobody waited there."""
     return await asyncio.to_thread(_durations, await load(session, "handoffs", f, "seconds"))
 
 

@@ -16,6 +16,7 @@ from bot.storage.models.plumbing import Alert, Announcement, ApiCall, ApiToken, 
 from bot.storage.models.search import SearchQueue, SearchRow
 from bot.storage.models.surveys import Campaign, FollowUp, Survey, SurveyAnswer, SurveyStatus
 from bot.storage.models.talk import (
+    STEPPED_IN,
     Conversation,
     ConversationNote,
     Correction,
@@ -45,6 +46,7 @@ from bot.storage.models.tickets import (
 )
 
 __all__ = [
+    "STEPPED_IN",
     "AgentIdentity",
     "Alert",
     "Announcement",

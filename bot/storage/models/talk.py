@@ -223,6 +223,10 @@ class Draft(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+STEPPED_IN = "agent"
+"""The reason of a hand-over that an agent began, without waiting and without the customer having asked."""
+
+
 class Handoff(Base):
     """A person's turn in a conversation, with its recorded start and end."""
 

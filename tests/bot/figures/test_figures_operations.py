@@ -99,7 +99,12 @@ def invent(dice: random.Random) -> list[Talk]:
                     continue
                 end = at + timedelta(minutes=dice.randrange(1, 50))
                 wait = dice.choice((None, dice.randrange(60)))
-                detail = {"end": end, "wait": wait, "reason": dice.choice(("asked", "failed")), "team": "front"}
+                detail = {
+                    "end": end,
+                    "wait": wait,
+                    "reason": dice.choice(("asked", "failed", "agent")),
+                    "team": "front",
+                }
             talk.happened.append((at, what, detail))
         talks.append(talk)
     return talks
@@ -290,7 +295,8 @@ async def check(session: Any, f: Filters, parts: list[Part], said: list[Any], ta
         (at, detail) for talk in talks for at, what, detail in talk.happened if what == "handoff" and mine(at, talk)
     ]
     assert dict(await figures.handoff_reasons(session, f)) == Counter(detail["reason"] for _, detail in handed)
-    waits = sorted(detail["wait"] for _, detail in handed if detail["wait"] is not None)
+    asked = [detail["wait"] for _, detail in handed if detail["reason"] != "agent"]
+    waits = sorted(wait for wait in asked if wait is not None)
     queue = await figures.queue_wait(session, f)
     assert queue.n == len(waits)
     assert queue.median == (median(waits) if waits else None)

@@ -172,6 +172,20 @@ async def test_promises(any_database: Database, config: Config) -> None:
     assert nobody[0].kept == 0
 
 
+async def test_a_first_response_without_a_message(any_database: Database, config: Config) -> None:
+    """Told of a person's change, the customer has had a first response; a message of weeks later is not it."""
+    await talk(any_database)
+    await ticket(any_database, 1, MONDAY + 9 * HOUR)
+    async with any_database.begin() as session:
+        times = {"started_at": MONDAY + 9 * HOUR, "met_at": MONDAY + 11 * HOUR}
+        session.add(TicketClock(ticket_id=1, kind=ClockKind.FIRST_RESPONSE, target_seconds=14_400, **times))
+    await says(any_database, Author.AGENT, MONDAY + 14 * 24 * HOUR)
+    await keeping.catch_up(any_database, office(config))
+    async with any_database.read() as session:
+        first = await figures.first_response(session, MAY)
+    assert (first.n, first.median) == (1, 7200.0)
+
+
 async def test_the_age_of_the_backlog(any_database: Database, config: Config) -> None:
     """By calendar days, the bounds of each class belonging to the next."""
     await talk(any_database)

@@ -23,7 +23,7 @@ from bot.desk.dashboard.panels import ticks
 from bot.desk.dashboard.shown import Shown
 from bot.storage import Database, figures, now
 from bot.storage.figures import days_between
-from bot.storage.models import Role, User
+from bot.storage.models import Role, TopicFlag, User
 from bot.words import Words
 from tests.desk.managing import count, furnish, survey
 from tests.desk.office import Office, office_of
@@ -261,6 +261,17 @@ async def test_a_manager_of_teams_sees_those_teams_alone(office: Office) -> None
         everything = (await client.get("/desk/dashboard/csat?period=7d")).text
         assert "n = 11" in tile(everything, "csat") and "secret" in everything
         assert 'id="flags"' in (await client.get("/desk/dashboard")).text
+
+
+async def test_topics_that_rose_in_the_period(office: Office) -> None:
+    """A rise of weeks ago is among those of a long period, and not among those of the last days."""
+    day = now().date() - timedelta(days=40)
+    async with office.database.begin() as session:
+        flag = {"dimension": "carrier", "value": "Slowpost", "day": day, "last_day": day + timedelta(days=3)}
+        session.add(TopicFlag(**flag, observed=9, expected=2.5, p_value=0.001))
+    async with office.signed_in("maya") as client:
+        assert "Slowpost" in (await client.get("/desk/dashboard?period=90d")).text
+        assert "Slowpost" not in (await client.get("/desk/dashboard?period=7d")).text
 
 
 def test_whose_figures_one_sees() -> None:

@@ -23,7 +23,7 @@ COMPARED: tuple[Dimension, ...] = ("channel", "language", "team")
 # In longer periods only the whole is compared: what changes in a year is read from a trend.
 COMPARED_DAYS = timedelta(days=93)
 MOST_CHANGES = 5
-# Flags of topics are looked back for so long, and so many are shown.
+# Flags of topics are those of the period, which is looked at as at least so long, and so many are shown.
 FLAG_DAYS, MOST_FLAGS = timedelta(days=7), 8
 
 
@@ -143,10 +143,10 @@ async def _flags(session: AsyncSession, shown: Shown, view: View) -> Panel | Non
     """Topics of which there was more than usual; counted over all teams, so only for those who see everything."""
     if not view.everything:
         return None
-    last = view.chosen.days()[1]
+    first, last = view.chosen.days()
     query = (
         select(TopicFlag)
-        .where(TopicFlag.last_day > last - FLAG_DAYS, TopicFlag.last_day <= last)
+        .where(TopicFlag.last_day > min(first - timedelta(days=1), last - FLAG_DAYS), TopicFlag.day <= last)
         .order_by(TopicFlag.last_day.desc(), TopicFlag.p_value, TopicFlag.id)
         .limit(MOST_FLAGS)
     )

@@ -55,11 +55,11 @@ class Platform:
         raise PermanentError("nothing here")
 
 
-async def asked(database: Database, settings: Settings, trigger: str = "conversation_closed") -> int:
+async def asked(database: Database, settings: Settings, trigger: str = "conversation_closed", chat: str = "a") -> int:
     """A survey leaves, its question the open one; its id."""
     async with database.begin() as session:
-        await store(session, [Inbound(f"e-{now().timestamp()}", Address("web", "a", "a"), "hi")])
-        talk = (await session.scalars(select(Conversation))).one()
+        await store(session, [Inbound(f"e-{now().timestamp()}", Address("web", chat, chat), "hi")])
+        talk = (await session.scalars(select(Conversation).where(Conversation.chat == chat))).one()
         survey = Survey(kind="csat", definition="after-conversation", trigger=trigger, conversation_id=talk.id)
         session.add(survey)
         await session.flush()
@@ -137,6 +137,14 @@ async def test_another_message_that_died_changes_nothing(any_database: Database,
     async with any_database.read() as session:
         assert State.from_json((await session.get_one(Conversation, 1)).state).task is not None
         assert await session.scalar(select(Outbox.status).order_by(Outbox.id.desc()).limit(1)) is OutboxStatus.DEAD
+
+
+async def test_many_at_once(any_database: Database, config: Config, caplog: pytest.LogCaptureFixture) -> None:
+    """Surveys that leave side by side are recorded together as delivered."""
+    numbers = [await asked(any_database, config.settings, chat=chat) for chat in "abcde"]
+    await sent(any_database, None)
+    assert all([(await found(any_database, number)).delivered_at for number in numbers])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.mark.parametrize(("hours", "status"), [(0, SurveyStatus.SENT), (100, SurveyStatus.EXPIRED)])

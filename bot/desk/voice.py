@@ -19,6 +19,7 @@ from bot.services import topics
 from bot.services.topics import MIN_CELL, SEPARATOR, Dimension, Period, Row, Voice
 from bot.storage import now
 from bot.storage.models import TopicFlag
+from bot.words import Words
 
 Chosen = TypeVar("Chosen", bound=enum.StrEnum)
 # The size of a row's picture.
@@ -61,9 +62,8 @@ def _today(visit: Visit) -> date:
     return now().astimezone(visit.words.zone).date()
 
 
-def _value(visit: Visit, by: Dimension, value: str) -> str:
+def _value(words: Words, by: Dimension, value: str) -> str:
     """A topic's single value in the reader's words."""
-    words = visit.words
     if not value:
         return words("voice.unknown")
     if by is Dimension.TYPE:
@@ -75,11 +75,11 @@ def _value(visit: Visit, by: Dimension, value: str) -> str:
     return value
 
 
-def _topic(visit: Visit, by: Dimension, row: Row) -> str:
+def _topic(words: Words, by: Dimension, row: Row) -> str:
     if not row.of:
-        return visit.words("voice.others") if row.value is None else _value(visit, by, row.value)
-    product = visit.words("voice.others") if row.value is None else _value(visit, Dimension.PRODUCT, row.value)
-    return f"{visit.words.label('type', row.of)}{SEPARATOR}{product}"
+        return words("voice.others") if row.value is None else _value(words, by, row.value)
+    product = words("voice.others") if row.value is None else _value(words, Dimension.PRODUCT, row.value)
+    return f"{words.label('type', row.of)}{SEPARATOR}{product}"
 
 
 def _points(series: tuple[int, ...]) -> str:
@@ -112,12 +112,12 @@ def _moment(visit: Visit, day: date) -> datetime:
     return topics.midnight(day, visit.words.zone)
 
 
-def _risen(visit: Visit, flag: TopicFlag) -> tuple[str, str]:
+def risen(words: Words, flag: TopicFlag) -> tuple[str, str]:
     """What has risen: what it was told apart by, and the topic, in words."""
     by = Dimension(flag.dimension)
     kind, _, product = flag.value.partition(SEPARATOR)
     row = Row(product, 0, 0, of=kind) if by is Dimension.TYPE_PRODUCT else Row(flag.value, 0, 0)
-    return visit.words(f"voice.by.{by.value}"), _topic(visit, by, row)
+    return words(f"voice.by.{by.value}"), _topic(words, by, row)
 
 
 async def show(visit: Visit) -> Response:
@@ -127,7 +127,7 @@ async def show(visit: Visit) -> Response:
     async with visit.desk.database.read() as session:
         flags = await topics.flags(session, _today(visit) - timedelta(days=settings.days))
     lines = [
-        Line(row, _topic(visit, asked.by, row), row.count / found.total, _points(row.series), _link(asked, row))
+        Line(row, _topic(visit.words, asked.by, row), row.count / found.total, _points(row.series), _link(asked, row))
         for row in found.rows
     ]
     return visit.render(
@@ -143,7 +143,7 @@ async def show(visit: Visit) -> Response:
         last=visit.words.day(_moment(visit, found.span.end - timedelta(days=1))),
         all_points=_points(found.series),
         rises=[
-            (*_risen(visit, flag), flag, visit.words.day(_moment(visit, flag.day)),
+            (*risen(visit.words, flag), flag, visit.words.day(_moment(visit, flag.day)),
              visit.words.day(_moment(visit, flag.last_day)))
             for flag in flags
         ],
@@ -164,7 +164,7 @@ async def as_csv(visit: Visit) -> Response:
     for row in found.rows:
         change = "" if row.change is None else round(row.change, 4)
         share = round(row.count / found.total, 4)
-        topic = harmless(_topic(visit, asked.by, row))
+        topic = harmless(_topic(visit.words, asked.by, row))
         writer.writerow([topic, row.count, share, row.before, change, *row.series])
     name = f"complaints-{asked.by.value}-{asked.period.value}-{_today(visit).isoformat()}.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"', "content-type": TYPES["csv"]}

@@ -13,6 +13,7 @@ from bot.desk.dashboard.asked import View, value_words
 from bot.desk.dashboard.operations import Work
 from bot.desk.dashboard.panels import Page, Panel, Table
 from bot.desk.dashboard.shown import SCORE_UNITS, Change, Shown
+from bot.desk.voice import risen
 from bot.services import topics
 from bot.storage import figures
 from bot.storage.figures import KINDS, Cell, Dimension, FollowUpFigures, Kind, wilson
@@ -153,11 +154,9 @@ async def _flags(session: AsyncSession, shown: Shown, view: View) -> Panel | Non
     words = shown.words
     rows = []
     for flag in await session.scalars(query):
-        kind = words.label("dimension", flag.dimension)
-        value = words.label("type", flag.value) if flag.dimension == "type" else flag.value
         rows.append(
             [
-                shown.cell(f"{kind}: {value}"),
+                shown.cell(": ".join(risen(words, flag))),
                 shown.cell(flag.last_day, "day"),
                 shown.cell(flag.observed, "count"),
                 shown.cell(flag.expected, "decimal"),

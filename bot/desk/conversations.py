@@ -191,7 +191,9 @@ async def act(visit: Visit) -> Response:
         compose = "?compose=note" if action == "note" else ""
         return RedirectResponse(f"/desk/conversations/{visit.id()}{compose}", 303)
     response = await _page(visit, acted=True)
-    response.headers["HX-Trigger"] = {"reply": "desk-sent", "note": "desk-noted"}.get(action, "desk-done")
+    # After the swap: the form may have been replaced meanwhile by what came live, and an event that it gets then
+    # reaches nobody.
+    response.headers["HX-Trigger-After-Swap"] = {"reply": "desk-sent", "note": "desk-noted"}.get(action, "desk-done")
     return response
 
 

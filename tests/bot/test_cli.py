@@ -182,7 +182,7 @@ def test_an_agent_on_a_platform_can_be_linked(env: dict[str, str]) -> None:
 @pytest.fixture
 def demo(env: dict[str, str], free_port: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The demonstration, running; its base URL."""
-    command = [sys.executable, "-m", "bot", "demo", "--no-browser", "--port", str(free_port)]
+    command = [sys.executable, "-m", "bot", "demo", "--small", "--no-browser", "--port", str(free_port)]
     process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     base = f"http://127.0.0.1:{free_port}"
     deadline = time.monotonic() + 100

@@ -14,10 +14,11 @@ import threading
 import traceback
 import weakref
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import sqlalchemy.exc
 from sqlalchemy import event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -136,11 +137,12 @@ class Database:
                 except OSError as error:
                     raise StorageError(f"cannot make the folder of the database {self.url.database}: {error}") from None
             options["connect_args"] = {"timeout": BUSY_SECONDS, "isolation_level": None}
+            options["connect_args"]["async_creator_fn"] = self._remembered(_in_thread)
         else:
             options.update(pool_size=10, max_overflow=20, pool_pre_ping=True)
         self.engine = self._engine(options)
         # Writing and glancing look rows up by key; reading may search. See bot.storage.inline.
-        quick = self._engine(_in_place(options)) if self.is_sqlite else self.engine
+        quick = self._engine(self._in_place(options)) if self.is_sqlite else self.engine
         self._readers = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._sessions = async_sessionmaker(quick, expire_on_commit=False, autoflush=False)
         self._engines = {self.engine, quick}
@@ -158,7 +160,6 @@ class Database:
             ) from None
         if self.is_sqlite:
             event.listen(engine.sync_engine, "connect", _sqlite_settings)
-            event.listen(engine.sync_engine, "connect", self._remember_thread)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine
 
@@ -230,10 +231,22 @@ class Database:
         # One whose caller was cancelled may still be at its last statement, and would report to a loop
         # that has ended.
         for thread in list(self._threads):
-            await asyncio.to_thread(thread.join, CLOSE_SECONDS)
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, CLOSE_SECONDS)
 
-    def _remember_thread(self, connection: Any, _record: Any) -> None:
-        self._threads.add(connection.driver_connection._thread)
+    def _remembered(self, connect: Callable[..., aiosqlite.Connection]) -> Callable[..., aiosqlite.Connection]:
+        """As ``connect``, but the connection's thread is known from its beginning, while it still connects."""
+
+        def remembered(*args: Any, **options: Any) -> aiosqlite.Connection:
+            connection = connect(*args, **options)
+            self._threads.add(connection._thread)
+            return connection
+
+        return remembered
+
+    def _in_place(self, options: dict[str, Any]) -> dict[str, Any]:
+        creator = {"async_creator_fn": self._remembered(inline.connect)}
+        return options | {"connect_args": options["connect_args"] | creator}
 
     async def _listen(self) -> None:
         """Hold one connection that listens; after a loss, connect again. Pollers cover the gap."""
@@ -256,8 +269,11 @@ class Database:
             self.hub.notify(topic)
 
 
-def _in_place(options: dict[str, Any]) -> dict[str, Any]:
-    return options | {"connect_args": options["connect_args"] | {"async_creator_fn": inline.connect}}
+def _in_thread(database: str, **options: Any) -> aiosqlite.Connection:
+    """As SQLAlchemy connects by itself: the program does not wait for the connection's thread to end."""
+    connection = aiosqlite.connect(database, **options)
+    connection._thread.daemon = True
+    return connection
 
 
 def _sqlite_settings(connection: Any, _record: Any) -> None:

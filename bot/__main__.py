@@ -73,7 +73,7 @@ def serve_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--small", is_flag=True, help="Simulate a month instead of a year, which takes a tenth of the time.")
 @serve_options
 def demo(port: int | None, data_dir: Path | None, no_browser: bool, verbose: bool, fresh: bool, small: bool) -> None:
-    """A whole desk with an invented shop: nothing to set up, nothing leaves this machine.
+    """A whole desk with an invented shop: nothing to set up, nothing leaves this machine without a platform's token.
 
     Trains the recogniser (once), makes a database with a simulated year of conversations (once),
     and prints where to click and what to try.

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sqlalchemy import func, make_url, select
+from sqlalchemy import inspect, literal, make_url, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import agents, simulation
@@ -133,11 +133,17 @@ async def prepare(
     """
     target = _file_of(config)
     state = await _state(config)
+    if state is _State.OTHER:
+        raise DemoError(
+            f"{_shown(config)} holds data that the demonstration has not made; choose another folder with --data-dir, "
+            "and unset LINGUADESK_DATABASE_URL or name an empty database there"
+        )
     if fresh and state is not _State.EMPTY:
-        _remove(target, state, config)
+        _remove(target, config)
         state = _State.EMPTY
     if state is _State.HALF:
-        raise DemoError(f"the database {_shown(config)} was not filled to the end; {_RENEW}")
+        renew = _RENEW if target is None else "start the demonstration with --fresh"
+        raise DemoError(f"the database {_shown(config)} was not filled to the end; {renew}")
     empty = state is _State.EMPTY
     if empty and target is not None:
         await _fill_beside(config, target, small)
@@ -190,26 +196,31 @@ async def _state(config: Config) -> _State:
         return _State.EMPTY
     database = Database(config.database_url)
     try:
-        await upgrade(database)
+        # Looked at as it is: what is not the demonstration's must not be changed, nor brought to this version.
         async with database.read() as session:
-            if await session.scalar(select(func.count()).select_from(User)) == 0:
+            names = await (await session.connection()).run_sync(lambda known: inspect(known).get_table_names())
+            held = [name for name in _HELD if name in names]
+            if not [
+                name for name in held if await session.scalar(select(literal(1)).select_from(table(name)).limit(1))
+            ]:
                 return _State.EMPTY
-            known = set(await session.scalars(select(Customer.external_ref).where(Customer.external_ref.in_(_MARKS))))
+            marked = select(Customer.external_ref).where(Customer.external_ref.in_(_MARKS))
+            known = set(await session.scalars(marked)) if "customers" in held else set()
         return _State.WHOLE if _MARKS[0] in known else _State.HALF if known else _State.OTHER
     finally:
         await database.close()
 
 
+# Whoever has a row in one of these has something to lose.
+_HELD = ("users", "customers", "orders", "conversations", "inbox")
 # The first customer of the things to try, who comes last; and the first of the simulated ones.
 _MARKS = ("demo-0", "sim-1")
 
 
-def _remove(target: Path | None, state: _State, config: Config) -> None:
-    """Delete the demonstration's database. Raises :class:`DemoError` where it is not ours to delete."""
+def _remove(target: Path | None, config: Config) -> None:
+    """Delete the demonstration's database. Raises :class:`DemoError` where it is a server's."""
     if target is None:
         raise DemoError(f"--fresh deletes no database of a server ({_shown(config)}); {_RENEW}")
-    if state is _State.OTHER:
-        raise DemoError(f"{target} is not the demonstration's database; choose another folder with --data-dir")
     _delete(target)
 
 

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Author, Media, OutButton, Outgoing, Reply
 from bot.services import rooms, surveys
 from bot.services.privacy import ERASED
+from bot.services.survey_rules import STALE
 from bot.state import State
 from bot.storage import now, signal
-from bot.storage.models import Conversation, Message, Outbox, OutboxStatus
+from bot.storage.models import Conversation, Message, Outbox, OutboxStatus, Survey, SurveyStatus
 from bot.texts import Rendered, Texts
 
 TOPIC = "outbox"
@@ -162,11 +163,15 @@ async def dead_letters(session: AsyncSession, limit: int = 100) -> list[dict[str
 async def retry(session: AsyncSession, ids: Iterable[int] | None = None) -> int:
     """Put dead letters back into the queue, all of them or these; how many there were.
 
-    Those whose words were erased at the customer's request stay as they are.
+    Those whose words were erased at the customer's request stay as they are, and so do questions of surveys in
+    whose place others were asked.
     """
+    replaced = exists().where(
+        Survey.outbox_id == Outbox.id, Survey.status == SurveyStatus.CANCELLED, Survey.reason == STALE
+    )
     statement = (
         update(Outbox)
-        .where(Outbox.status == OutboxStatus.DEAD, Outbox.body["text"].as_string() != ERASED)
+        .where(Outbox.status == OutboxStatus.DEAD, Outbox.body["text"].as_string() != ERASED, ~replaced)
         .values(status=OutboxStatus.PENDING, attempts=0, due_at=now())
         .execution_options(synchronize_session=False)
     )

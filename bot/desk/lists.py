@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from bot.contracts import Owner
 from bot.desk.pages import Visit, whole
-from bot.storage import lists, now, reports, ticket_topics
+from bot.storage import clean, lists, now, reports, ticket_topics
 from bot.storage.lists import NOBODY, ConversationFilter, Due, Place, Sort, TicketFilter
 from bot.storage.models import Severity, TicketStatus, TicketType, User
 from bot.storage.ticket_topics import Topics
@@ -176,7 +176,7 @@ def _topic_choices(visit: Visit, topics: Topics, query: Mapping[str, str]) -> li
 
 def _offering(words: Words, choice: Choice, query: Mapping[str, str]) -> Choice:
     """A filter that takes any value an address names: of very many not all are offered."""
-    asked = query.get(choice.name, "")[:MOST_LETTERS]
+    asked = clean(query.get(choice.name, ""))[:MOST_LETTERS]
     if not asked or asked in {value for value, _ in choice.options}:
         return replace(choice, value=asked)
     shown = words("voice.unknown") if asked == UNKNOWN else asked

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.config import Settings
 from bot.contracts import LinguadeskError
-from bot.services import alerts, followups, surveys, teams
+from bot.services import alerts, followups, survey_rules, surveys, teams
 from bot.storage import clean, now, signal
 from bot.storage.models import FollowUp, Role, Survey, User
 
@@ -195,6 +195,9 @@ async def ask_again(
     if settings.surveys.named(survey.definition) is None:
         raise FollowUpError("gone")
     again = await surveys.ask_again(session, survey, settings.surveys, due)
+    if before is not None:
+        # Should dead letters be put back: the question that takes its place is enough.
+        surveys.refuse(before, survey_rules.STALE)
     row.again_id = again.id
     signal(session, "desk")
     return again

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-import sqlalchemy
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot import jobs
@@ -110,13 +109,15 @@ async def fill(
     """
     end = end.astimezone(UTC)
     begin = datetime.combine(end.date(), time(), UTC) - timedelta(days=size.days)
-    with _careless() if config.database_url.startswith("sqlite") else contextlib.nullcontext():
+    with _seldom_collecting():
         # Nothing that the settings name is told of invented events, and there are no rooms to remind agents in.
         calm = config.settings.handoff.model_copy(update={"reminder_minutes": 0})
         less = {"webhooks": (), "digests": (), "handoff": calm}
         quiet = replace(config, settings=config.settings.model_copy(update=less))
         used = recognizer or recognizer_of(config)
         app = build(quiet, recognizer=Recalling(used), only=frozenset())
+        if app.database.is_sqlite:
+            app.database.on_connect(_careless)
         try:
             await upgrade(app.database)
             return await _live(app, begin, end, size, seed, tell, passwords or {})
@@ -233,25 +234,21 @@ async def _catch_up(app: App) -> None:
             more = await index_some(session) == BATCH
 
 
+def _careless(connection: Any, _record: Any) -> None:
+    """SQLite does not wait for the disk, nor anybody for SQLite: what is made can be made again."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
+    cursor.close()
+    if isinstance(connection.driver_connection, InPlaceConnection):
+        connection.driver_connection.alone = True
+
+
 @contextlib.contextmanager
-def _careless() -> Iterator[None]:
-    """While this lasts SQLite does not wait for the disk, nor anybody for SQLite: what is made can be made again.
-
-    And the collector looks less often through all that stays to the end.
-    """
-
-    def settle(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.close()
-        if isinstance(connection.driver_connection, InPlaceConnection):
-            connection.driver_connection.alone = True
-
+def _seldom_collecting() -> Iterator[None]:
+    """While this lasts the collector looks less often through all that stays to the end."""
     often = gc.get_threshold()
     gc.set_threshold(100_000, 20, 100)
-    event.listen(sqlalchemy.Engine, "connect", settle)
     try:
         yield
     finally:
-        event.remove(sqlalchemy.Engine, "connect", settle)
         gc.set_threshold(*often)

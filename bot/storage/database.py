@@ -214,6 +214,11 @@ class Database:
         """A bare connection, for migrations."""
         return await self.engine.connect()
 
+    def on_connect(self, settle: Callable[[Any, Any], None]) -> None:
+        """Have each new connection set up further by ``settle``, which is given it and its record in the pool."""
+        for engine in self._engines:
+            event.listen(engine.sync_engine, "connect", settle)
+
     async def start(self) -> None:
         """Begin to hear other processes' signals (PostgreSQL); SQLite's pollers look by themselves."""
         if not self.is_sqlite and self._listener is None:

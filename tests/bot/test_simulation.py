@@ -330,17 +330,26 @@ async def test_a_start_that_is_interrupted_leaves_nothing(config: Config, monkey
         await demo.prepare(own, fresh=True)
 
 
-async def test_fresh_deletes_nothing_but_a_demonstration(config: Config) -> None:
-    """A database of somebody's own is refused with what to do, and stays as it is."""
-    own = demo.suited(config)
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize(
+    "row",
+    [
+        User(username="maya", name="Maya", password_hash="", role=Role.MANAGER),
+        Customer(external_ref="c-1", name="Ana Torres", email="ana@example.com"),
+    ],
+    ids=["user", "customer"],
+)
+async def test_only_a_demonstration_is_touched(config: Config, fresh: bool, row: User | Customer) -> None:
+    """A database of somebody's own, with or without people of the desk, is refused with what to do, and stays."""
+    own, kind = demo.suited(config), type(row)
     database = Database(own.database_url)
     await upgrade(database)
     async with database.begin() as session:
-        session.add(User(username="maya", name="Maya", password_hash="", role=Role.MANAGER))
+        await session.merge(row)
     await database.close()
     with pytest.raises(demo.DemoError, match="--data-dir"):
-        await demo.prepare(own, fresh=True)
+        await demo.prepare(own, fresh=fresh)
     database = Database(own.database_url)
     async with database.read() as session:
-        assert await session.scalar(select(User.username)) == "maya"
+        assert await session.scalar(select(func.count()).select_from(kind)) == 1
     await database.close()

@@ -191,3 +191,9 @@ async def test_a_second_question_that_was_lost_may_be_put_again(any_database: Da
     async with any_database.begin() as session:
         third = await followup_work.ask_again(session, 1, manager, config.settings)
         assert third.id not in (number, again)
+    # The first question of its kind may be sent once more, the one that was replaced may not.
+    async with any_database.begin() as session:
+        assert await retry(session) == 1
+    await sent(any_database, None)
+    assert (await found(any_database, number)).status is SurveyStatus.SENT
+    assert (await found(any_database, again)).status is SurveyStatus.CANCELLED

@@ -59,7 +59,7 @@
   });
   const watch = () => $("#earlier") && upwards.observe($("#earlier"));
   document.body.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target.id !== "earlier") return;
+    if (event.detail.target.id !== "earlier" || !event.detail.shouldSwap) return;
     const first = event.detail.target.nextElementSibling;
     before = { first: first, at: height(first), focused: event.detail.target.contains(document.activeElement) };
     upwards.disconnect();

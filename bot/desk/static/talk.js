@@ -23,7 +23,12 @@
   function toBottom() {
     const box = scroller();
     if (scrolls(box)) box.scrollTop = box.scrollHeight;
-    else lastMessage().scrollIntoView({ block: "end" });
+    else {
+      // Above the composer, which covers the end of the window.
+      const composer = $(".compose");
+      if (composer) lastMessage().style.scrollMarginBottom = composer.offsetHeight + "px";
+      lastMessage().scrollIntoView({ block: "end" });
+    }
   }
 
   // A picture takes its place only when it has come.

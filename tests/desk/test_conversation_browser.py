@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from sqlalchemy import func, select
 
 from bot.services import alerts, handoff
@@ -24,6 +24,41 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium without a window."""
     async with browsing.chromium() as found:
         yield found
+
+
+async def test_an_answer_that_comes_late_takes_nothing(office: Office, browser: Browser) -> None:
+    """What is typed, and the place one has gone to, while the server still answers the last reply stay."""
+    talk = await office.writes("Tom", "help")
+    await office.waits(talk, minutes_ago=5)
+    answer = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        response = await route.fetch()
+        await answer.wait()
+        await route.fulfill(response=response)
+
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", [], f"/desk/conversations/{talk}")
+        await page.keyboard.press("c")
+        await expect(page.locator(".state")).to_contain_text("You have it")
+        await page.route("**/reply", late)
+        await page.keyboard.press("r")
+        await page.keyboard.type("First")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".msg-agent .bubble")).to_have_text("First")
+        await page.keyboard.type(", and")
+        await page.locator("#scroller").focus()
+        async with page.expect_response("**/reply"):
+            answer.set()
+        await expect(page.locator("#reply")).to_have_value(", and")
+        await expect(page.locator("#scroller")).to_be_focused()
+        await page.keyboard.press("r")
+        await page.keyboard.type(" second")
+        async with page.expect_response("**/reply"):
+            await page.keyboard.press("Control+Enter")
+        await expect(page.locator(".msg-agent .bubble").last).to_have_text(", and second")
+        await expect(page.locator("#reply")).to_have_value("")
+        await expect(page.locator("#reply")).to_be_focused()
 
 
 async def test_all_by_keyboard(office: Office, browser: Browser) -> None:
@@ -344,7 +379,7 @@ async def test_earlier_messages_come_by_key_and_by_scrolling(office: Office, bro
         await expect(page.locator("#messages > .msg")).to_have_count(333)
         box = await page.locator("#scroller").evaluate("box => box.scrollHeight - box.clientHeight")
         assert box <= 0, "on paper nothing is cut off"
-    assert browsing.told(complaints, "ERR_INTERNET_DISCONNECTED", "ERR_NETWORK", "Failed to load", "htmx:") == []
+        assert browsing.told(complaints, "ERR_INTERNET_DISCONNECTED", "ERR_NETWORK", "Failed to load", "htmx:") == []
 
 
 async def test_earlier_messages_come_on_a_phone(office: Office, browser: Browser) -> None:

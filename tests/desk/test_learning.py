@@ -236,7 +236,7 @@ async def test_the_keyboard_is_enough(office: Office, browser: Browser) -> None:
         await expect(page.get_by_text("Rejected.", exact=True)).to_be_visible()
         await expect(field).to_have_value("second money back")
         assert await findings(page) == []
-    assert complaints == []
+        assert complaints == []
     kept = await rows(office)
     assert [row.status for row in kept] == ["approved", "pending", "rejected"]
     assert kept[0].text == "money back, a xa"

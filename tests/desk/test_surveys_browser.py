@@ -110,12 +110,12 @@ async def test_a_follow_up_is_given_to_somebody_and_closed_by_keyboard(office: O
         await own.keyboard.press("Tab")
         await own.keyboard.press("Enter")
         await expect(own.locator(".page-head")).to_contain_text("Recovered")
+        assert complaints == []
     async with office.database.read() as session:
         row = await session.get_one(FollowUp, number)
         told = [(item.user_id, item.key) for item in await session.scalars(select(Alert))]
     assert (row.outcome, row.owner_id) == ("recovered", office.people["ana"].id)
     assert (office.people["ana"].id, "alert.follow_up.assigned") in told
-    assert complaints == []
 
 
 async def test_a_campaign_from_its_audience_to_its_page(office: Office, browser: Browser) -> None:

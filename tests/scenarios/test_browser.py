@@ -70,6 +70,7 @@ async def test_customer_agent_and_manager(
         await desk.keyboard.press("Enter")
         await desk.locator("#queue a").first.click()
         await desk.get_by_role("button", name="Claim").click()
+        await expect(desk.locator(".state")).to_contain_text("You have it")
         await desk.fill("textarea[name=text]", "Hola Ana, soy Sam. ¿En qué puedo ayudarte?")
         await desk.keyboard.press("Control+Enter")
         await expect(log).to_contain_text("soy Sam")
@@ -84,4 +85,4 @@ async def test_customer_agent_and_manager(
         await desk.goto(f"{url}/desk/surveys")
         await expect(desk.locator("main")).to_contain_text("100")
         await expect(desk.locator("main")).to_contain_text("muy amable")
-    assert complaints == []
+        assert complaints == []

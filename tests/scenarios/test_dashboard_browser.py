@@ -93,7 +93,7 @@ async def test_charts_filters_and_what_is_behind_a_figure(office: Office, browse
         await page.wait_for_url("**/desk/dashboard/behind/csat?**cell=1**")
         await page.locator(f'a[href="/desk/conversations/{talks[7]}"]').click()
         await page.wait_for_url(f"**/desk/conversations/{talks[7]}")
-    assert complaints == []
+        assert complaints == []
 
 
 async def test_a_file_says_what_the_page_says(office: Office, browser: Browser, tmp_path: Path) -> None:  # noqa: F811
@@ -113,12 +113,12 @@ async def test_a_file_says_what_the_page_says(office: Office, browser: Browser, 
         async with page.expect_download() as waiting:
             await page.get_by_role("link", name="XLSX").click()
         await (await waiting.value).save_as(tmp_path / "figures.xlsx")
+        assert complaints == []
     rows = list(csv.reader(io.StringIO((tmp_path / "figures.csv").read_bytes().decode("utf-8-sig"))))
     begin = rows.index(["Answers"]) + 2
     told = [[rating, n, f"{float(share) * 100:.1f}%"] for rating, n, share in rows[begin : begin + 5]]
     assert told == seen and [row[1] for row in seen] == ["1", "1", "0", "3", "5"]
     assert (tmp_path / "figures.xlsx").read_bytes().startswith(b"PK")
-    assert complaints == []
 
 
 async def test_no_page_has_a_grave_finding(office: Office, browser: Browser) -> None:  # noqa: F811

@@ -44,7 +44,11 @@
     clearTimeout(timers.get(place));
     timers.delete(place);
     sessionStorage.removeItem(key(place));
-    if (sending.has(place)) sending.get(place).then(() => keep({ dataset: { draft: place }, value: field.value }));
+    (sending.get(place) || Promise.resolve()).then(() => {
+      // What was written since is a draft of its own.
+      if (field.value) sessionStorage.setItem(key(place), field.value);
+      if (field.value || sending.has(place)) keep({ dataset: { draft: place }, value: field.value });
+    });
   }
   document.body.addEventListener("desk-sent", () => sent("#reply"));
   document.body.addEventListener("desk-noted", () => sent("#note"));

@@ -114,17 +114,28 @@
     if ($("button.primary", form)) form.requestSubmit();
   });
 
+  // What is written while the server answers is the beginning of the next reply, and stays.
+  const sent = {};
+  document.body.addEventListener("htmx:beforeRequest", (event) => {
+    const field = event.target.matches("#composer, #noter") && $("textarea", event.target);
+    if (field) sent[field.id] = field.value;
+  });
+
+  // Who has gone on to something else meanwhile keeps the focus there: the next key is meant for that place, and
+  // must not end up as a letter in the reply.
+  function writeOn(field) {
+    const { value } = field;
+    field.value = value.startsWith(sent[field.id]) ? value.slice(sent[field.id].length) : value;
+    const at = document.activeElement;
+    if (!at || at === document.body || field.form.contains(at)) field.focus();
+    toBottom();
+  }
+
   document.body.addEventListener("desk-sent", () => {
-    $("#reply").value = "";
     detach();
-    $("#reply").focus();
-    toBottom();
+    writeOn($("#reply"));
   });
-  document.body.addEventListener("desk-noted", () => {
-    $("#note").value = "";
-    $("#note").focus();
-    toBottom();
-  });
+  document.body.addEventListener("desk-noted", () => writeOn($("#note")));
 
   // ------------------------------------------------------------------ the file to send
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 import connectors as channels
@@ -30,6 +31,7 @@ from bot.dispatch import Dispatcher
 from bot.domain import Domain, load_domain
 from bot.engine import Engine
 from bot.inbox import Acceptor
+from bot.metrics import Metrics
 from bot.outbox import Voice
 from bot.pace import paces_of
 from bot.rooms import RoomKeeper, Rooms, spaces_of
@@ -66,6 +68,7 @@ class App:
     recognizer: Recognizer
     connectors: dict[str, Connector]
     web: Starlette
+    metrics: Metrics
     # None where translation is off.
     translator: Translator | None = None
     ready: bool = False
@@ -104,13 +107,13 @@ class App:
             ]
         paces = paces_of(self.connectors)
         running += [
-            Dispatcher(self.database, self.connectors, delivery, paces).run(),
+            Dispatcher(self.database, self.connectors, delivery, paces, self.metrics).run(),
             RoomKeeper(self.database, spaces_of(self.connectors), paces, self.config.settings).run(),
             Announcer(self.database, spaces_of(self.connectors), paces, self.config.settings).run(),
         ]
         workers = asyncio.create_task(run_all(*running))
         workers.add_done_callback(self._workers_ended)
-        accept = Acceptor(self.database, self.engine.anticipate if work else None)
+        accept = Acceptor(self.database, self.engine.anticipate if work else None, self.metrics)
         try:
             if receive:
                 for connector in self.connectors.values():
@@ -180,6 +183,25 @@ def health_routes(app: App) -> list[BaseRoute]:
     return [Route("/health/live", live), Route("/health/ready", ready)]
 
 
+def metrics_routes(app: App) -> list[BaseRoute]:
+    """``/metrics``, for who shows ``LINGUADESK_METRICS_TOKEN``; where that is not set there is no such page.
+
+    Raises ConfigError for a token that is too short.
+    """
+    token = app.config.metrics_token().encode("utf-8", "surrogateescape")
+
+    async def metrics(request: Request) -> Response:
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        same = hmac.compare_digest(given.strip().encode(), token)
+        if scheme.lower() != "bearer" or not same:
+            hint = "Send the header Authorization: Bearer with the value of LINGUADESK_METRICS_TOKEN.\n"
+            return PlainTextResponse(hint, 401, headers={"WWW-Authenticate": "Bearer"})
+        page, content_type = await app.metrics.page(app.database, request.headers.get("accept", ""))
+        return Response(page, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+    return [Route("/metrics", metrics)] if token else []
+
+
 def build(
     config: Config,
     *,
@@ -210,9 +232,10 @@ def build(
     database = Database(config.database_url)
     database.emits = tuple(pattern for hook in hooks_of(config) for pattern in hook.patterns)
     scorer = sentiment.load(settings.languages, config.home).score
+    metrics = Metrics()
     engine = Engine(
         database,
-        recognizer,
+        metrics.watched(recognizer),
         voice,
         domain,
         actions,
@@ -221,6 +244,7 @@ def build(
         knowledge,
         lambda session: DatabaseOrders(session, settings.orders),
         scorer,
+        metrics,
     )
     host = channels.Host(
         database=database,
@@ -237,9 +261,12 @@ def build(
         connectors[name] = connector
         routes += getattr(connector, "routes", list)()
     web = Starlette()
-    app = App(config, domain, database, voice, engine, recognizer, connectors, web, owns_recognizer=given is None)
+    metrics.expect(connectors, settings.languages)
+    own = given is None
+    app = App(config, domain, database, voice, engine, recognizer, connectors, web, metrics, owns_recognizer=own)
     app.translator = translation.create(config)
     web.router.routes.extend(survey_routes(database, texts, config, scorer))
     web.router.routes.extend(api_routes(database, voice, config))
-    web.router.routes.extend([*health_routes(app), *routes, *desk_routes(database, voice, config, app.translator)])
+    web.router.routes.extend([*health_routes(app), *metrics_routes(app), *routes])
+    web.router.routes.extend(desk_routes(database, voice, config, app.translator))
     return app

@@ -52,6 +52,7 @@ def examine(data_dir: Path | None = None) -> list[Problem]:
             problems += _connectors(config, texts)
         problems += webhooks.examine(config)
         _try(problems, lambda: digest.smtp_of(config))
+        _try(problems, config.metrics_token)
         if config.env.get("LINGUADESK_SECRET_KEY"):
             _try(problems, config.secret_key)
         elif settings.web.public_url:

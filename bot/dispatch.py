@@ -38,6 +38,7 @@ from bot.contracts import (
 )
 from bot.inbox import move_chat
 from bot.lanes import LEASE, Job, claim, due
+from bot.metrics import Metrics
 from bot.outbox import TOPIC, lost_surveys, shut_out
 from bot.pace import Pace, backoff, paces_of
 from bot.services import rooms
@@ -127,6 +128,7 @@ class Dispatcher:
         connectors: by channel name; a channel that is not here is left to other processes.
         settings: retries.
         paces: the platforms' limits by channel, where others send there as well; default: its own.
+        metrics: where it is counted what is sent.
     """
 
     def __init__(
@@ -135,11 +137,13 @@ class Dispatcher:
         connectors: Mapping[str, Connector],
         settings: DeliverySettings,
         paces: Mapping[str, Pace] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database = database
         self._connectors = connectors
         self._settings = settings
         self._paces = paces or paces_of(connectors)
+        self._metrics = metrics or Metrics()
         self._me = f"{owner_name()}#{next(_numbers)}-{secrets.token_hex(4)}"
         self._lanes: dict[int, asyncio.Task[None]] = {}
         self._results: asyncio.Queue[_Batch] = asyncio.Queue()
@@ -286,6 +290,8 @@ class Dispatcher:
                     refused = lane.jobs if result.unreachable else []
                     lane.jobs = [] if refused else lane.jobs
                     await self._record([result, *(replace(result, id=item.message.id) for item in refused)])
+                    if result.status is OutboxStatus.SENT:
+                        self._metrics.sent(address.channel)
         finally:
             left += [_Result(item.message.id, OutboxStatus.PENDING, attempted=False) for item in lane.jobs]
             if left:
@@ -350,6 +356,7 @@ class Dispatcher:
                 return _Result(message.id, OutboxStatus.SENDING, parts=job.part + 1)
             return _Result(message.id, OutboxStatus.SENT, platform_id=clean(platform_id)[:200], survey=asked)
         except Exception as error:
+            self._metrics.send_failed(message.address.channel, error)
             return self._failed(message, connector.name, error)
 
     async def _moved(self, job: Job, chat: str) -> None:

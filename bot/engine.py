@@ -33,6 +33,7 @@ from bot.contracts import (
 from bot.dialogue import Dialogue, choose_language, resolve_choice
 from bot.domain import Domain
 from bot.inbox import TOPIC
+from bot.metrics import BUTTON, UNDERSTOOD, Metrics
 from bot.outbox import Voice, post
 from bot.services import callbacks, handoff, surveys, tickets
 from bot.services.customers import is_verified
@@ -40,7 +41,7 @@ from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
 from bot.storage import Database, clean, now, signal
 from bot.storage.database import described
 from bot.storage.models import Conversation, Inbox, InboxStatus
-from bot.texts import Rendered, Texts
+from bot.texts import Texts, joined
 from bot.transcript import transcript_row
 
 log = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ class Engine:
         knowledge: answers to general questions by language and intent.
         orders: makes the order backend of one transaction.
         sentiment: how a text in a language sounds, between -1 and 1; None: nobody looks.
+        metrics: where it is counted what was answered.
     """
 
     def __init__(
@@ -175,6 +177,7 @@ class Engine:
         knowledge: Mapping[str, Mapping[str, Any]],
         orders: Callable[[AsyncSession], OrderBackend],
         sentiment: Callable[[str, str], float] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database = database
         self._recognizer = recognizer
@@ -186,6 +189,7 @@ class Engine:
         self._knowledge = knowledge
         self._orders = orders
         self._sentiment = sentiment
+        self._metrics = metrics or Metrics()
         self._anticipated: dict[tuple[str, str], tuple[str, asyncio.Future[Parse], float]] = {}
         self._dialogue = Dialogue(
             domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
@@ -245,10 +249,15 @@ class Engine:
                 # Another process has just failed on it: its next try has its time. Or the customer has
                 # changed it since it was read.
                 return False
-            await self._converse(session, row.Conversation, row, heard)
+            answered = await self._converse(session, row.Conversation, row, heard)
             await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})
             # Whoever works here looks for the next one by itself.
             signal(session, f"inbox:{inbox_id}")
+        if answered:
+            given_up = [key.removeprefix("utter_") for key in answered if key in GIVEN_UP]
+            outcome = given_up[0] if given_up else BUTTON if heard.pressed else UNDERSTOOD
+            language = self._voice.language(row.Conversation)
+            self._metrics.answered(row.Conversation.channel, language, row.received_at, outcome)
         return True
 
     async def give_up(self, inbox_id: int, reason: str) -> None:
@@ -279,19 +288,19 @@ class Engine:
 
     # ------------------------------------------------------------------ inside the transaction
 
-    async def _converse(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
+    async def _converse(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> list[str]:
         event = heard.event
         if event.kind is not Kind.MESSAGE:
             said = transcript_row(conversation, row, event, None)
             await asides.handle(session, self._voice, conversation, event, said, self._settings)
-            return
+            return []
         conversation.name = event.name or conversation.name
         conversation.locale = event.locale or conversation.locale
         conversation.unreachable_at = None
         if conversation.owner is not Owner.BOT and not await self._rather_called(session, conversation, heard):
             # Read under the lock: a person has this conversation, so the bot is silent.
             await self._listen(session, conversation, row, heard)
-            return
+            return []
         state = State.from_json(conversation.state)
         if not heard.pressed and (payload := await self._chosen(session, conversation, state, heard)):
             parse = await self._recognizer.parse(payload)
@@ -347,6 +356,7 @@ class Engine:
             transcript=[] if event.attachments else [said],
             reply_to=event.message_id if rendered else "",
         )
+        return [reply.key for reply in replies]
 
     async def _listen(self, session: AsyncSession, conversation: Conversation, row: Inbox, heard: Heard) -> None:
         """Keep what is said to a person; nothing is answered."""
@@ -370,17 +380,13 @@ class Engine:
             state,
             conversation.language,
             guess,
-            self._configured(conversation.locale),
+            match_language(conversation.locale, self._settings.languages),
             self._settings.shop.default_language,
             self._settings.dialogue.language_switch,
         )
         if language != conversation.language:
             conversation.language, conversation.language_reason = language, reason[:200]
         return state
-
-    def _configured(self, locale: str) -> str:
-        """The configured language that a platform's locale such as ``es-MX`` or ``zh-CN`` means."""
-        return match_language(locale, self._settings.languages)
 
     @staticmethod
     def _foreign(conversation: Conversation, replies: list[Reply]) -> list[Reply]:
@@ -459,21 +465,6 @@ class Engine:
             return False
         asked = handovers.wanted_call(conversation.state, heard.event.text, heard.parse, pressed=heard.pressed)
         return asked is not None and await callbacks.call_instead(session, conversation, asked, self._settings)
-
-
-def joined(messages: list[Rendered]) -> list[Rendered]:
-    """Texts that follow each other become one message, up to the first that has buttons or a file.
-
-    One message is easier to read than three, and platforms allow about one a second.
-    """
-    whole: list[Rendered] = []
-    for message in messages:
-        before = whole[-1] if whole else None
-        if before is None or before.buttons or before.quick_replies or before.media:
-            whole.append(message)
-        else:
-            whole[-1] = replace(message, text=f"{before.text}\n{message.text}", asks=message.asks or before.asks)
-    return whole
 
 
 def match_language(locale: str, languages: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.contracts import Address, Attachment, Inbound, Kind
+from bot.metrics import Metrics
 from bot.services import rooms
 from bot.storage import Database, StorageError, clean, insert_ignore, now, signal
 from bot.storage.models import Conversation, Inbox, InboxStatus, RoomRow
@@ -219,11 +220,18 @@ class Acceptor:
         database: where the inbox is.
         anticipate: told of each event before it is committed, so that what needs no transaction can be
             begun meanwhile.
+        metrics: where it is counted what came.
     """
 
-    def __init__(self, database: Database, anticipate: Callable[[Inbound], None] | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        anticipate: Callable[[Inbound], None] | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._database = database
         self._anticipate = anticipate
+        self._metrics = metrics or Metrics()
         self._waiting: list[_Call] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -271,6 +279,9 @@ class Acceptor:
             for _, stored in batch:
                 stored.cancel()
             raise
-        for (_, stored), stored_ids in zip(batch, ids, strict=True):
+        for (events, stored), stored_ids in zip(batch, ids, strict=True):
+            for event, stored_id in zip(events, stored_ids, strict=True):
+                if stored_id is not None and event.kind is Kind.MESSAGE:
+                    self._metrics.received(event.address.channel)
             if not stored.done():
                 stored.set_result(stored_ids)

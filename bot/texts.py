@@ -14,7 +14,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -57,6 +57,21 @@ class Rendered:
     media: tuple[Media, ...] = ()
     quick_replies: tuple[OutButton, ...] = ()
     asks: str = ""
+
+
+def joined(messages: list[Rendered]) -> list[Rendered]:
+    """Texts that follow each other become one message, up to the first that has buttons or a file.
+
+    One message is easier to read than three, and platforms allow about one a second.
+    """
+    whole: list[Rendered] = []
+    for message in messages:
+        before = whole[-1] if whole else None
+        if before is None or before.buttons or before.quick_replies or before.media:
+            whole.append(message)
+        else:
+            whole[-1] = replace(message, text=f"{before.text}\n{message.text}", asks=message.asks or before.asks)
+    return whole
 
 
 @lru_cache(maxsize=64)

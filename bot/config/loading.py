@@ -32,6 +32,8 @@ from bot.config.surveys import FILE as SURVEYS
 from bot.config.surveys import SurveySettings
 from bot.config.tickets import CalendarSettings, ServiceLevels, TicketSettings, TopicSettings
 
+# So many characters a secret has that an operator makes up.
+MIN_SECRET = 16
 RASA_KEYS = {
     "recipe",
     "assistant_id",
@@ -146,6 +148,17 @@ class Config:
         """What the Rasa server wants to see with every question; empty if it asks for nothing."""
         return self.env.get("LINGUADESK_RASA_TOKEN", "").strip()
 
+    def metrics_token(self) -> str:
+        """What a scraper of ``/metrics`` must show; empty where there is no such page.
+
+        Raises:
+            ConfigError: it is too short to be a secret.
+        """
+        token = self.env.get("LINGUADESK_METRICS_TOKEN", "").strip()
+        if token and len(token) < MIN_SECRET:
+            raise ConfigError(_too_short("LINGUADESK_METRICS_TOKEN"))
+        return token
+
     @property
     def translation_key(self) -> str:
         """The key for the translation server; empty if it asks for none."""
@@ -158,15 +171,8 @@ class Config:
         by its owner only.
         """
         if key := self.env.get("LINGUADESK_SECRET_KEY"):
-            if len(key) < 16:
-                raise ConfigError(
-                    Problem(
-                        "environment",
-                        0,
-                        "LINGUADESK_SECRET_KEY is shorter than 16 characters; "
-                        'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"',
-                    )
-                )
+            if len(key) < MIN_SECRET:
+                raise ConfigError(_too_short("LINGUADESK_SECRET_KEY"))
             return key
         path = self.data_dir / "secret_key"
         self.data_dir.mkdir(parents=True, exist_ok=True)
@@ -178,6 +184,11 @@ class Config:
             key = secrets.token_urlsafe(32)
             stream.write(key)
         return key
+
+
+def _too_short(name: str) -> Problem:
+    hint = 'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+    return Problem("environment", 0, f"{name} is shorter than {MIN_SECRET} characters; {hint}")
 
 
 def find_home() -> Path:

@@ -16,14 +16,25 @@ from bot.contracts.people import Address, Author, Owner
 from bot.contracts.replies import Button, Media, Moment, Money, OutButton, Outgoing, Param, Reply, TextKey
 from bot.contracts.rooms import AgentSpace, Card, Note, Overview, Room, RoomView
 from bot.contracts.translation import Translator
-from bot.contracts.understanding import Entity, LanguageGuess, LanguageIdentifier, Parse, Recognizer
+from bot.contracts.understanding import (
+    AsksServer,
+    Breaker,
+    Entity,
+    LanguageGuess,
+    LanguageIdentifier,
+    Parse,
+    Recognizer,
+    ServerUse,
+)
 
 __all__ = [
     "Accept",
     "Address",
     "AgentSpace",
+    "AsksServer",
     "Attachment",
     "Author",
+    "Breaker",
     "Button",
     "Card",
     "ChannelDown",
@@ -55,6 +66,7 @@ __all__ = [
     "Room",
     "RoomAction",
     "RoomView",
+    "ServerUse",
     "TemporaryError",
     "TextKey",
     "Translator",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Parse:
     """What a recogniser understood: Rasa's parse shape plus the language.
 
     ``ranking`` holds ``(intent, confidence)`` pairs, best first, and starts with
-    ``(intent, confidence)`` itself. Confidences are calibrated probabilities in [0, 1].
+    ``(intent, confidence)`` itself. Confidences are calibrated probabilities in [0, 1]. ``engine`` names
+    the engine that judged the words; it is empty where none was needed (a button, no words).
     """
 
     text: str
@@ -47,6 +50,7 @@ class Parse:
     ranking: tuple[tuple[str, float], ...] = ()
     entities: tuple[Entity, ...] = ()
     language: LanguageGuess = field(default_factory=lambda: LanguageGuess("", 0.0))
+    engine: str = field(default="", compare=False)
 
     def values(self, entity: str) -> tuple[str, ...]:
         """All values of one entity, in the order of the text."""
@@ -79,6 +83,35 @@ class Recognizer(Protocol):
 
     async def parse(self, text: str) -> Parse:
         """Understand one message. Any text is safe; an empty one gives an empty intent."""
+        ...
+
+
+class Breaker(StrEnum):
+    """Whether a server is asked: always, not at all after failures, or by one message that tries it again."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUse:
+    """How a recogniser fares with the server that it asks, since its start.
+
+    ``stepped_back`` counts the messages that were answered without it, by reason; the reasons are few, fixed
+    words, and those that have not happened yet are there with 0.
+    """
+
+    breaker: Breaker
+    stepped_back: Mapping[str, int]
+
+
+@runtime_checkable
+class AsksServer(Protocol):
+    """A recogniser that asks a server and can do without it for a while."""
+
+    def server_use(self) -> ServerUse:
+        """How that goes; costs nothing and may be asked at any time."""
         ...
 
 

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from pydantic import BaseModel, Field, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from bot.config import Config, RasaSettings
-from bot.contracts import Entity, Parse
+from bot.contracts import Breaker, Entity, Parse, ServerUse
 from bot.storage import clean as storable
 from nlu.components.segment import segment
 from nlu.entities import OVERLAPPING
@@ -29,6 +30,8 @@ from nlu.recognizers.embedded import EmbeddedRecognizer, parse_payload
 from nlu.text import ENCODE_LIMIT, clean
 
 log = logging.getLogger(__name__)
+
+ENGINE = "rasa"
 
 OWN_ENTITIES = frozenset(
     ("order_number", "tracking_number", "ticket_number", "email", "phone", "date", "amount", "rating", "language")
@@ -44,7 +47,21 @@ _REASONS = {
     404: "it has no HTTP API; start it with --enable-api",
     409: "it has no model; train one and start it with that",
 }
+_KINDS = {401: "token", 403: "token", 404: "no_api", 409: "no_model"}
 _PASSING = (408, 425, 429)
+_PAUSED = "paused"
+STEPS_BACK = (
+    "timeout",
+    "unreachable",
+    "token",
+    "no_api",
+    "no_model",
+    "http_error",
+    "bad_answer",
+    "no_known_intent",
+    _PAUSED,
+)
+"""Why the embedded engine's answer counts, for statistics; ``paused``: Rasa is left alone after failures."""
 
 Share = Annotated[float, Field(ge=0, le=1.001, allow_inf_nan=False)]
 
@@ -52,11 +69,13 @@ Share = Annotated[float, Field(ge=0, le=1.001, allow_inf_nan=False)]
 class Unanswered(Exception):
     """Rasa gave no usable answer; the text says why and holds nothing that a customer wrote.
 
-    ``again`` tells whether the same question may be answered at a second try.
+    ``kind`` says it in one of :data:`STEPS_BACK`; ``again`` tells whether the same question may be
+    answered at a second try.
     """
 
-    def __init__(self, reason: str, *, again: bool = False) -> None:
+    def __init__(self, reason: str, kind: str, *, again: bool = False) -> None:
         super().__init__(reason)
+        self.kind = kind
         self.again = again
 
 
@@ -144,13 +163,13 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, body: Any = Non
     try:
         response = await client.request(method, path, json=body)
     except httpx.TimeoutException:
-        raise Unanswered("it does not answer in time", again=True) from None
+        raise Unanswered("it does not answer in time", "timeout", again=True) from None
     except httpx.RequestError as error:
-        raise Unanswered(f"it cannot be reached ({type(error).__name__})", again=True) from None
+        raise Unanswered(f"it cannot be reached ({type(error).__name__})", "unreachable", again=True) from None
     if response.status_code != httpx.codes.OK:
         code = response.status_code
         reason = _REASONS.get(code, f"it answers with HTTP {code}")
-        raise Unanswered(reason, again=code >= 500 or code in _PASSING)
+        raise Unanswered(reason, _KINDS.get(code, "http_error"), again=code >= 500 or code in _PASSING)
     return response.content
 
 
@@ -165,7 +184,7 @@ async def model_of(config: Config) -> str:
     try:
         return str(json.loads(content)["model_file"])
     except (ValueError, KeyError, TypeError):
-        raise Unanswered("what answers there is not a Rasa server") from None
+        raise Unanswered("what answers there is not a Rasa server", "bad_answer") from None
 
 
 class RasaRecognizer:
@@ -192,7 +211,8 @@ class RasaRecognizer:
             reraise=True,
         )
         self._reason = ""
-        self._answered = self._failures = self._fallbacks = self._since = 0
+        self._answered = self._failures = self._since = 0
+        self._stepped_back = Counter(dict.fromkeys(STEPS_BACK, 0))
 
     async def parse(self, text: str) -> Parse:
         """Understand one message; see :class:`bot.contracts.Recognizer`."""
@@ -205,12 +225,17 @@ class RasaRecognizer:
             return own
         ranking = answer.ranking(self.intents)
         intent, confidence = ranking[0]
-        return Parse(text, intent, confidence, ranking, merged(text, own.entities, answer.entities), own.language)
+        entities = merged(text, own.entities, answer.entities)
+        return Parse(text, intent, confidence, ranking, entities, own.language, ENGINE)
 
     def status(self) -> RasaStatus:
         """Which engine is in use, and the counts since the start."""
         engine = "embedded" if self._reason else "rasa"
-        return RasaStatus(engine, self._reason, self._answered, self._failures, self._fallbacks)
+        return RasaStatus(engine, self._reason, self._answered, self._failures, self._stepped_back.total())
+
+    def server_use(self) -> ServerUse:
+        """See :class:`bot.contracts.AsksServer`."""
+        return ServerUse(Breaker(self._breaker.current_state), dict(self._stepped_back))
 
     async def close(self) -> None:
         """Close the connections. The embedded engine may serve others: whoever made it closes it."""
@@ -220,17 +245,17 @@ class RasaRecognizer:
         """Rasa's answer with at least one known intent; None for the embedded engine's turn."""
         if self._breaker.current_state == STATE_HALF_OPEN:
             # One message is trying already; the others need not wait for how that ends.
-            self._fallbacks += 1
+            self._stepped_back[_PAUSED] += 1
             return None
         try:
             with self._breaker.calling():
                 answer = await self._ask(text)
         except CircuitBreakerError:
-            self._fallbacks += 1
+            self._stepped_back[_PAUSED] += 1
             return None
         except Unanswered as error:
             self._failures += 1
-            self._fallbacks += 1
+            self._stepped_back[error.kind] += 1
             self._out_of_use(str(error))
             return None
         self._answered += 1
@@ -244,18 +269,20 @@ class RasaRecognizer:
                 # A copy: messages that are tried at the same time must not share their count of attempts.
                 content: bytes = await self._retrying.copy()(ask, self._client, "POST", PARSE, body)
         except TimeoutError:
-            raise Unanswered(f"it does not answer within {self._settings.timeout_seconds:g} s") from None
+            raise Unanswered(f"it does not answer within {self._settings.timeout_seconds:g} s", "timeout") from None
         try:
             answer = _Answer.model_validate_json(content)
         except ValidationError:
-            raise Unanswered("its answer is not that of a Rasa server") from None
+            raise Unanswered("its answer is not that of a Rasa server", "bad_answer") from None
         if not answer.ranking(self.intents):
-            raise Unanswered("its model knows none of the intents; train it from these project files")
+            raise Unanswered(
+                "its model knows none of the intents; train it from these project files", "no_known_intent"
+            )
         return answer
 
     def _out_of_use(self, reason: str) -> None:
         if not self._reason:
-            self._since = self._fallbacks
+            self._since = self._stepped_back.total()
             log.warning(
                 "Rasa at %s is out of use: %s. The embedded engine answers until it is back.",
                 self._settings.url,
@@ -265,7 +292,7 @@ class RasaRecognizer:
 
     def _in_use(self) -> None:
         if self._reason:
-            count = self._fallbacks - self._since + 1
+            count = self._stepped_back.total() - self._since + 1
             log.info("Rasa at %s is back; messages answered without it: %d", self._settings.url, count)
         self._reason = ""
 

@@ -15,7 +15,7 @@ scores of examples by models trained without them, turns scores into calibrated 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from nlu.features import Floats, Vocabulary, char_ngrams, word_ngrams
 from nlu.text import clean, fold
+from nlu.vectors import LANGUAGES
 
 Array = npt.NDArray[Any]
 
@@ -39,6 +40,23 @@ def for_vectors(text: str) -> str:
     if len(cased) >= _MIN_CASED and sum(map(str.isupper, cased)) >= _MOSTLY * len(cased):
         return text.lower()
     return text
+
+
+def placed(vectors: Floats, center: Floats) -> Floats:
+    """Vectors of two encoders as one unit vector each, either encoder's half as important.
+
+    All vectors of the second encoder point nearly the same way; what tells them apart is how they differ from
+    their middle. Vectors of one encoder stay as they are.
+
+    Args:
+        vectors: rows, or one.
+        center: the middle of the second encoder's numbers, which are the last; without numbers for one encoder.
+    """
+    if not len(center):
+        return vectors
+    second = vectors[..., -len(center) :] - center
+    second /= np.linalg.norm(second, axis=-1, keepdims=True)
+    return np.concatenate((vectors[..., : -len(center)], second), axis=-1) * np.float32(np.sqrt(0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,7 @@ class IntentClassifier:
         quick: calibration of the first stage.
         full: calibration of the second.
         enough: the first stage's probability from which its word is taken.
+        center: where vectors of two encoders are used, the middle of the second one's; else without numbers.
     """
 
     intents: tuple[str, ...]
@@ -130,6 +149,7 @@ class IntentClassifier:
     quick: Stage
     full: Stage
     enough: float
+    center: Floats = field(default_factory=lambda: np.empty(0, dtype=np.float32))
 
     @property
     def uses_vectors(self) -> bool:
@@ -147,23 +167,52 @@ class IntentClassifier:
         Args:
             text: a message.
             languages: how probable each language is for it.
-            encode: gives its sentence vector; asked only where it is needed.
+            encode: gives its sentence vector as the encoders made it; asked only where it is needed.
         """
-        folded = fold(clean(text))
-        weighed = [(share, block, *block.weigh(folded)) for share, block in self._chosen(languages)]
+        chosen = self._chosen(languages)
+        foreign = self.uses_vectors and self._foreign(languages)
         scores = np.zeros(len(self.intents), dtype=np.float32)
-        for share, block, rows, weights in weighed:
-            scores += share * (weights @ block.quick[rows].astype(np.float32))
-        found = self.quick.probabilities(scores)
-        if not self.uses_vectors or found.max() >= self.enough:
-            return found
-        vector = encode()
+        if not foreign:
+            folded = fold(clean(text))
+            weighed = [(share, block, *block.weigh(folded)) for share, block in chosen]
+            for share, block, rows, weights in weighed:
+                scores += share * (weights @ block.quick[rows].astype(np.float32))
+            found = self.quick.probabilities(scores)
+            if not self.uses_vectors or found.max() >= self.enough:
+                return found
+            scores[:] = 0
+            for share, block, rows, weights in weighed:
+                scores += share * (weights @ block.full[rows].astype(np.float32))
+        vector = placed(encode(), self.center)
+        if foreign:
+            vector = self._across(vector)
         near = gaussian(self.landmarks, vector, self.gamma) if len(self.landmarks) else self.landmarks
-        scores = near @ self.landmark_weights if len(near) else np.zeros_like(scores)
-        for share, block, rows, weights in weighed:
-            scores += share * (weights @ block.full[rows].astype(np.float32))
+        if len(near):
+            scores += near @ self.landmark_weights
+        for share, block in chosen:
             scores += share * block.near(vector, self.gamma, near)
         return self.full.probabilities(scores)
+
+    def _foreign(self, languages: Mapping[str, float]) -> bool:
+        """Whether a text is in a language of which there are no examples, but which the vectors know.
+
+        Its n-grams then mean nothing here.
+        """
+        own = {block.language for block in self.blocks}
+        known = sum(share for code, share in languages.items() if code in LANGUAGES and code not in own)
+        return "" not in own and known > _MOSTLY
+
+    def _across(self, vector: Floats) -> Floats:
+        """The vector that likens a text to those of other languages: by the first encoder's numbers alone.
+
+        The second one's tell languages apart more than what is said in them.
+        """
+        if not len(self.center):
+            return vector
+        common = vector[: -len(self.center)]
+        found = np.zeros_like(vector)
+        found[: len(common)] = common / (common @ common)
+        return found
 
     def _chosen(self, languages: Mapping[str, float]) -> list[tuple[np.float32, Block]]:
         """The blocks that count for a text and their shares, which sum to 1."""
@@ -182,6 +231,7 @@ class IntentClassifier:
             "landmarks": self.landmarks,
             "landmark_weights": self.landmark_weights,
             "numbers": np.array([self.gamma, self.enough], dtype=np.float32),
+            "center": self.center,
         }
         for name, stage in (("quick", self.quick), ("full", self.full)):
             found |= {f"{name}_mixing": stage.mixing, f"{name}_bias": stage.bias}
@@ -232,4 +282,5 @@ class IntentClassifier:
             quick=Stage(arrays["quick_mixing"], arrays["quick_bias"]),
             full=Stage(arrays["full_mixing"], arrays["full_bias"]),
             enough=enough,
+            center=arrays["center"],
         )

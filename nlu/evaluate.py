@@ -128,7 +128,7 @@ def deliver(
         if html_file is not None:
             html_file.write_text(as_html(report, comparison), encoding="utf-8")
         if floors_file is not None:
-            floors.write(floors_file, floors.section(store.uses_vectors(config)), report)
+            floors.write(floors_file, floors.section(bool(store.encoders(config))), report)
     except OSError as error:
         raise ReportError(f"{error.filename}: the report cannot be written: {error.strerror}") from None
     if json_file == "-":

@@ -313,5 +313,5 @@ def check(config: Config, progress: Progress | None = None) -> Verdict:
         return Verdict(len(cases), tuple(wrong), (), None)
     report = evaluate(config, progress=progress)
     path = next((config.home / name for name in FLOORS if (config.home / name).is_file()), config.home / FLOORS[0])
-    known = floors.load(path, floors.section(store.uses_vectors(config)))
+    known = floors.load(path, floors.section(bool(store.encoders(config))))
     return Verdict(len(cases), tuple(wrong), tuple(floors.below(known, report)), report.accuracy)

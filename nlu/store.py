@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.config import Config
+from bot.config import Config, ConfigError, Problem, line_of, load_yaml
 from nlu import detectors, vectors
 from nlu.classifier import IntentClassifier
 from nlu.entities import Tables
@@ -28,7 +28,7 @@ from nlu.language import LanguageModel
 from nlu.sequence import Tagger
 from nlu.training_data import data_files
 
-FORMAT = 7
+FORMAT = 8
 """Raise it when training or the files of a model change, so that old models are made anew."""
 
 KEPT = 2
@@ -54,9 +54,18 @@ class Model:
     tagger: Tagger | None = None
 
 
-def uses_vectors(config: Config) -> bool:
-    """Whether sentence vectors are wanted and installed."""
-    return config.settings.recognizer.vectors == "auto" and bool(vectors.installed_version())
+def encoders(config: Config) -> str:
+    """The sentence encoders that are wanted and installed, with their versions; empty for none.
+
+    Raises:
+        ConfigError: they are asked for by name and not there.
+    """
+    try:
+        return vectors.wanted(config.settings.recognizer.vectors)
+    except vectors.NoEncoderError as error:
+        file = config.home / "config.yml"
+        line = line_of(load_yaml(file, "config.yml"), "recognizer", "vectors") if file.is_file() else 0
+        raise ConfigError(Problem("config.yml", line, f"recognizer.vectors: {error}")) from None
 
 
 def content_hash(config: Config) -> str:
@@ -77,7 +86,7 @@ def content_hash(config: Config) -> str:
         "languages": config.settings.languages,
         "order_number": [shop.order_number_pattern, shop.order_number_example],
         "country": shop.country,
-        "vectors": vectors.installed_version() if uses_vectors(config) else "",
+        "vectors": encoders(config),
         "packages": {name: _version(name) for name in _PACKAGES},
     }
     add("settings", json.dumps(settings, sort_keys=True).encode())

@@ -36,7 +36,6 @@ Progress = Callable[[float, str], None]
 
 T = TypeVar("T")
 
-_BATCH = 256
 _FEW = 6000
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,7 +80,7 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
         submit = workers.submit if workers else _at_once
         tagging = submit(_tagger, config, data, tables, tagger_file)
         naming = submit(_language, config, data)
-        encoded = _encode(config, data, report) if store.uses_vectors(config) else None
+        encoded = _encode(config, data, report) if store.encoders(config) else None
         report(0.45, "Learning intents")
         classifier, held_out = fit_classifier(
             [example.text for example in data.examples],
@@ -97,7 +96,7 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
     figures: dict[str, Any] = {
         "examples": len(data.examples),
         "seconds": round(time.perf_counter() - started, 2),
-        "vectors": vectors.installed_version() if encoded is not None else "",
+        "vectors": store.encoders(config),
         "held_out_accuracy": _accuracy(data, held_out),
     }
     intents = tuple(dict.fromkeys([*classifier.intents, *data.domain_intents]))
@@ -105,24 +104,14 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
 
 
 def _encode(config: Config, data: TrainingData, report: Progress) -> Any:
-    import numpy as np
-
     from nlu.classifier import for_vectors
 
     report(0.02, "Loading sentence vectors")
-    vectors.prepare(config.models_dir)
-    encoder = vectors.load(config.models_dir)
     texts = [for_vectors(example.text) for example in data.examples]
-    known = vectors.recall(config.models_dir)
-    missing = [text for text in dict.fromkeys(texts) if text not in known]
-    for start in range(0, len(missing), _BATCH):
-        report(0.05 + 0.4 * start / len(missing), "Encoding examples")
-        batch = missing[start : start + _BATCH]
-        # Half precision: what was encoded before and what is encoded now are the same numbers.
-        known |= zip(batch, encoder.encode(batch).astype(np.float16), strict=True)
-    if missing:
-        vectors.remember(config.models_dir, {text: known[text] for text in texts})
-    return np.array([known[text] for text in texts]).astype(np.float32)
+    encoders = store.encoders(config)
+    return vectors.encode_all(
+        config.models_dir, encoders, texts, lambda done: report(0.05 + 0.4 * done, "Encoding examples")
+    )
 
 
 def _language(config: Config, data: TrainingData) -> LanguageModel:

@@ -97,7 +97,7 @@ class RecognizerSettings(Section):
     """How messages are understood. Confidences are probabilities in [0, 1]."""
 
     engine: Literal["embedded", "rasa"] = "embedded"
-    vectors: Literal["auto", "off"] = "auto"
+    vectors: Literal["auto", "both", "off"] = "auto"
     threshold: float = Field(default=0.35, ge=0, le=1)
     margin: float = Field(default=0.15, ge=0, le=1)
     sure: float = Field(default=0.55, ge=0, le=1)

@@ -25,8 +25,6 @@ from nlu.training_data import Example, data_folder, load_training_data
 Progress = Callable[[float, str], None]
 """Told how much is done (0 to 1) and what is being done."""
 
-_BATCH = 256
-
 
 def cross_validate(
     config: Config, folds: int, languages: Collection[str] | None = None, progress: Progress | None = None
@@ -48,7 +46,7 @@ def cross_validate(
         raise ConfigError(Problem(data_folder(config).as_posix(), 0, message))
     say(0.0, "Looking for near-duplicates")
     fold_of = assign(examples, folds)
-    encoded = _encode(config, examples, say) if store.uses_vectors(config) else None
+    encoded = _encode(config, examples, say) if store.encoders(config) else None
     wanted = [not languages or example.language in languages for example in examples]
     found: dict[int, tuple[str, float]] = {}
     with threadpool_limits(os.cpu_count() or 1, user_api="blas"):
@@ -108,17 +106,10 @@ def _groups(examples: Sequence[Example]) -> list[int]:
 
 
 def _encode(config: Config, examples: Sequence[Example], say: Progress) -> Floats:
-    """The examples' sentence vectors; those that training has remembered are not computed again."""
-    vectors.prepare(config.models_dir)
-    encoder = vectors.load(config.models_dir)
-    known = vectors.recall(config.models_dir)
+    """The examples' sentence vectors."""
     texts = [for_vectors(example.text) for example in examples]
-    missing = [text for text in dict.fromkeys(texts) if text not in known]
-    for start in range(0, len(missing), _BATCH):
-        say(0.1 * start / len(missing), "Encoding examples")
-        batch = missing[start : start + _BATCH]
-        known |= zip(batch, encoder.encode(batch).astype(np.float16), strict=True)
-    return np.array([known[text] for text in texts]).astype(np.float32)
+    encoders = store.encoders(config)
+    return vectors.encode_all(config.models_dir, encoders, texts, lambda done: say(0.1 * done, "Encoding examples"))
 
 
 def _fold(

@@ -26,6 +26,8 @@ from nlu.language import LanguageIdentifier
 from nlu.text import clean, fold
 from nlu.train import ensure_model_sync
 
+ENGINE = "embedded"
+
 _PAYLOAD = re.compile(r"^/(?P<intent>[^\s{}@/]+)(?:@\d*\.?\d+)?\s*(?P<data>\{.*\})?\s*$", re.DOTALL)
 _WORDS = re.compile(r"[^\W_]")
 
@@ -71,6 +73,7 @@ class EmbeddedRecognizer:
         self._zone = ZoneInfo(settings.shop.timezone)
         self._classifier: IntentClassifier = model.classifier
         self._models_dir = config.models_dir
+        self._encoders = str(model.report.get("vectors", ""))
         self._extractor = EntityExtractor(settings.shop, settings.languages, model.tables, model.tagger)
         alone = settings.recognizer.language_detector == "langdetect"
         detector = LangdetectDetector() if alone else StatisticalDetector(config.models_dir)
@@ -104,7 +107,7 @@ class EmbeddedRecognizer:
 
     @cached_property
     def _encoder(self) -> vectors.Encoder:
-        return vectors.load(self._models_dir)
+        return vectors.load(self._models_dir, self._encoders)
 
     async def warm_up(self) -> None:
         """Load what is otherwise loaded at the first message that needs it, which would hold up all others."""
@@ -128,21 +131,23 @@ class EmbeddedRecognizer:
             return Parse(text, "", 0.0, language=LanguageGuess("", 0.0, reason="no words to judge by"))
         guess = self.identifier.identify(cleaned)
         entities = self._extractor.extract(text, today=self._today(now), language=guess.language)
-        ranking = self._rank(cleaned, familiar=bool(guess.language))
+        ranking = self._rank(cleaned, guess)
         intent, confidence = ranking[0] if ranking else ("", 0.0)
-        return Parse(text, intent, confidence, ranking, entities, guess)
+        return Parse(text, intent, confidence, ranking, entities, guess, ENGINE)
 
     def _today(self, now: datetime | None) -> date:
         return (now or datetime.now(self._zone)).date()
 
-    def _rank(self, cleaned: str, *, familiar: bool) -> tuple[tuple[str, float], ...]:
+    def _rank(self, cleaned: str, guess: LanguageGuess) -> tuple[tuple[str, float], ...]:
         classifier = self._classifier
         # Emoji and signs, and words of no known language: as far as examples have used anything like
         # them, they mean what they meant there.
-        support = 1.0 if familiar and _WORDS.search(cleaned) else classifier.support(fold(cleaned))
+        support = 1.0 if guess.language and _WORDS.search(cleaned) else classifier.support(fold(cleaned))
         if not support:
             return ()
-        shares = self.identifier.shares(cleaned)
+        # What is said in a language without examples is understood by what it means, where the vectors know it.
+        known = self._encoders and guess.foreign in vectors.LANGUAGES
+        shares = {guess.foreign: 1.0} if known else self.identifier.shares(cleaned)
         scores = classifier.probabilities(cleaned, shares, lambda: self._encoder.encode([for_vectors(cleaned)])[0])
         scores *= np.float32(support)
         order = np.argsort(-scores, kind="stable")

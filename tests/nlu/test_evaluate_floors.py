@@ -22,7 +22,7 @@ def test_nothing_has_fallen_below_its_floor(recognizer: object, model_dir: Path)
     After an improvement: linguadesk nlu evaluate --write-floors tests/nlu/floors.json
     """
     config = load_config(ROOT, model_dir, env={})
-    known = floors.load(FLOORS, floors.section(store.uses_vectors(config)))
+    known = floors.load(FLOORS, floors.section(bool(store.encoders(config))))
     assert floors.below(known, evaluate(config)) == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,7 @@ async def _translation(config: Config, translator: Translator) -> list[Problem]:
 class _Deaf:
     """A recogniser for a program that hears nothing."""
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """Nothing is understood."""
         return Parse(text, "", 0.0)
 

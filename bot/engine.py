@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,20 +22,20 @@ from bot.contracts import (
     OrderBackend,
     Owner,
     Param,
-    Parse,
     Recognizer,
     Reply,
     TextKey,
 )
 from bot.dialogue import Dialogue, choose_language, resolve_choice
 from bot.domain import Domain
+from bot.hearing import Heard, Listener
 from bot.inbox import TOPIC
 from bot.metrics import BUTTON, UNDERSTOOD, Metrics
 from bot.outbox import Voice, post
 from bot.services import callbacks, handoff, surveys, tickets
 from bot.services.customers import is_verified
 from bot.state import ActionSpec, Outcome, Run, State, Step, Turn
-from bot.storage import Database, clean, now, signal
+from bot.storage import Database, now, signal
 from bot.storage.database import described
 from bot.storage.models import Conversation, Inbox, InboxStatus
 from bot.texts import Texts, joined
@@ -48,9 +45,6 @@ log = logging.getLogger(__name__)
 
 # An action may lead to another (a number given alone leads to its ticket); never round in a circle.
 MAX_RUNS = 5
-# What is anticipated and not asked for by then was an event that was known already.
-MAX_ANTICIPATED = 64
-ANTICIPATED_SECONDS = 60.0
 SPOKEN = frozenset({"voice", "audio"})
 # What the transcript of a location begins with, see Inbound.shown.
 PIN = "📍"
@@ -139,15 +133,6 @@ class Actions:
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """An event with what was understood of it."""
-
-    event: Inbound
-    parse: Parse
-    pressed: bool
-
-
 class Engine:
     """Handles the messages of all conversations.
 
@@ -180,7 +165,7 @@ class Engine:
         metrics: Metrics | None = None,
     ) -> None:
         self._database = database
-        self._recognizer = recognizer
+        self._listener = Listener(recognizer, settings.shop)
         self._voice = voice
         self._domain = domain
         self._actions = actions
@@ -190,7 +175,6 @@ class Engine:
         self._orders = orders
         self._sentiment = sentiment
         self._metrics = metrics or Metrics()
-        self._anticipated: dict[tuple[str, str], tuple[str, asyncio.Future[Parse], float]] = {}
         self._dialogue = Dialogue(
             domain, actions.specs, settings.recognizer, settings.dialogue, settings.shop.order_number_pattern
         )
@@ -203,33 +187,11 @@ class Engine:
 
     def anticipate(self, event: Inbound) -> None:
         """Begin to understand an event that is about to be committed: the disk is slower than the recogniser."""
-        text, moment = clean(event.text), time.monotonic()
-        if len(self._anticipated) >= MAX_ANTICIPATED:
-            fresh = {key: item for key, item in self._anticipated.items() if item[2] > moment - ANTICIPATED_SECONDS}
-            self._anticipated = fresh
-        if event.kind is Kind.MESSAGE and not event.payload and len(self._anticipated) < MAX_ANTICIPATED:
-            parsing = asyncio.ensure_future(self._recognizer.parse(text))
-            # Whether it is wanted or not, its failure is nobody's: understanding tries it again.
-            parsing.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._anticipated[event.address.channel, event.external_id] = text, parsing, moment
+        self._listener.anticipate(event)
 
-    async def _parse(self, event: Inbound) -> Parse:
-        """What the recogniser makes of an event's text, which may be under way already."""
-        begun = self._anticipated.pop((event.address.channel, event.external_id), None)
-        if begun is not None and begun[0] == event.text:
-            with contextlib.suppress(Exception):
-                return await begun[1]
-        return await self._recognizer.parse(event.text)
-
-    async def understand(self, event: Inbound) -> Heard:
-        """What an event says; needs no transaction and may take its time."""
-        if event.kind is not Kind.MESSAGE:
-            return Heard(event, Parse(event.text, "", 0.0), False)
-        if event.payload:
-            parse = await self._recognizer.parse(event.payload)
-            if parse.intent and parse.confidence == 1.0 and event.payload.startswith("/"):
-                return Heard(event, replace(parse, text=event.text or event.payload), True)
-        return Heard(event, await self._parse(event), event.text.startswith("/") and bool(event.text))
+    async def understand(self, event: Inbound, language: str = "") -> Heard:
+        """What an event says; needs no transaction and may take its time. ``language`` is the conversation's so far."""
+        return await self._listener.understand(event, language)
 
     async def handle(self, conversation_id: int, inbox_id: int, heard: Heard) -> bool:
         """Handle one event, if it is still the next of its conversation.
@@ -249,7 +211,9 @@ class Engine:
                 # Another process has just failed on it: its next try has its time. Or the customer has
                 # changed it since it was read.
                 return False
+            heard = await self._listener.dated(session, row.Conversation, row.received_at, heard)
             answered = await self._converse(session, row.Conversation, row, heard)
+            self._listener.note(heard.event, row.Conversation.language)
             await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})
             # Whoever works here looks for the next one by itself.
             signal(session, f"inbox:{inbox_id}")
@@ -303,8 +267,7 @@ class Engine:
             return []
         state = State.from_json(conversation.state)
         if not heard.pressed and (payload := await self._chosen(session, conversation, state, heard)):
-            parse = await self._recognizer.parse(payload)
-            heard = Heard(event, replace(parse, text=event.text), True)
+            heard = await self._listener.choice(event, payload)
         guess = heard.parse.language if not heard.pressed else LanguageGuess("", 0.0)
         state = self._settle_language(conversation, state, guess)
         feeling = self._feeling(conversation, heard)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, PlatformCollector, ProcessCollector
@@ -187,10 +187,10 @@ class _Timed:
         self._recognizer = recognizer
         self._histogram = histogram
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """Understand one message; see :class:`bot.contracts.Recognizer`."""
         begun = time.perf_counter()
-        parse = await self._recognizer.parse(text)
+        parse = await self._recognizer.parse(text, language=language, today=today)
         if parse.engine:
             self._histogram.labels(parse.engine).observe(time.perf_counter() - begun)
         return parse

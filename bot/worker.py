@@ -27,7 +27,7 @@ from bot.pace import backoff
 from bot.services import timers
 from bot.storage import Database, StorageError, now, signal, wait
 from bot.storage.database import described
-from bot.storage.models import Inbox, InboxStatus, Timer, TimerStatus
+from bot.storage.models import Conversation, Inbox, InboxStatus, Timer, TimerStatus
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +49,9 @@ _first = (
     .subquery()
 )
 _HEADS = (
-    select(Inbox.id, Inbox.conversation_id, Inbox.event, Inbox.attempts)
+    select(Inbox.id, Inbox.conversation_id, Inbox.event, Inbox.attempts, Conversation.language)
     .join(_first, _first.c.id == Inbox.id)
+    .join(Conversation, Conversation.id == Inbox.conversation_id)
     .where(Inbox.due_at <= bindparam("moment"))
     .order_by(Inbox.id)
     .limit(FOUND_AT_ONCE)
@@ -64,6 +65,7 @@ class _Found(NamedTuple):
     conversation_id: int
     event: dict[str, Any]
     attempts: int
+    language: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class InboxWorker:
 
     async def _handle(self, found: _Found) -> None:
         try:
-            heard = await self._engine.understand(Inbound.from_json(found.event))
+            heard = await self._engine.understand(Inbound.from_json(found.event), found.language)
             if not await self._engine.handle(found.conversation_id, found.id, heard):
                 # Another process holds the conversation; do not ask again in a tight circle.
                 await asyncio.sleep(0.05)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nlu.exact import Examples
 from nlu.features import Floats, Vocabulary, char_ngrams, word_ngrams
 from nlu.text import clean, fold
 from nlu.vectors import LANGUAGES
@@ -30,6 +31,7 @@ Array = npt.NDArray[Any]
 _MOSTLY = 0.8
 _MIN_CASED = 4
 _BLOCKS = 3
+_LEARNT = np.float32(0.95)
 _SHARE = 0.02
 
 
@@ -138,6 +140,7 @@ class IntentClassifier:
         quick: calibration of the first stage.
         full: calibration of the second.
         enough: the first stage's probability from which its word is taken.
+        examples: what it was learnt from, to know it again.
         center: where vectors of two encoders are used, the middle of the second one's; else without numbers.
     """
 
@@ -149,6 +152,7 @@ class IntentClassifier:
     quick: Stage
     full: Stage
     enough: float
+    examples: Examples
     center: Floats = field(default_factory=lambda: np.empty(0, dtype=np.float32))
 
     @property
@@ -157,7 +161,9 @@ class IntentClassifier:
         return any(len(block.anchors) for block in self.blocks)
 
     def support(self, folded: str) -> float:
-        """The share of a text's character n-grams that examples of some language have."""
+        """The share of a text's character n-grams that examples of some language have; 1 for an example."""
+        if self.examples.knows(folded):
+            return 1.0
         ngrams = char_ngrams(folded)
         return max(block.chars.weigh(ngrams)[2] for block in self.blocks)
 
@@ -169,15 +175,17 @@ class IntentClassifier:
             languages: how probable each language is for it.
             encode: gives its sentence vector as the encoders made it; asked only where it is needed.
         """
+        folded = fold(clean(text))
         chosen = self._chosen(languages)
         foreign = self.uses_vectors and self._foreign(languages)
         scores = np.zeros(len(self.intents), dtype=np.float32)
         if not foreign:
-            folded = fold(clean(text))
             weighed = [(share, block, *block.weigh(folded)) for share, block in chosen]
             for share, block, rows, weights in weighed:
                 scores += share * (weights @ block.quick[rows].astype(np.float32))
             found = self.quick.probabilities(scores)
+            if (exact := self.examples.intents_of(folded, languages, len(found))) is not None:
+                return (1 - _LEARNT) * found + _LEARNT * exact
             if not self.uses_vectors or found.max() >= self.enough:
                 return found
             scores[:] = 0
@@ -232,6 +240,7 @@ class IntentClassifier:
             "landmark_weights": self.landmark_weights,
             "numbers": np.array([self.gamma, self.enough], dtype=np.float32),
             "center": self.center,
+            **self.examples.arrays(),
         }
         for name, stage in (("quick", self.quick), ("full", self.full)):
             found |= {f"{name}_mixing": stage.mixing, f"{name}_bias": stage.bias}
@@ -282,5 +291,6 @@ class IntentClassifier:
             quick=Stage(arrays["quick_mixing"], arrays["quick_bias"]),
             full=Stage(arrays["full_mixing"], arrays["full_bias"]),
             enough=enough,
+            examples=Examples.from_arrays(languages, arrays),
             center=arrays["center"],
         )

@@ -12,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class ReportError(LinguadeskError):
     """A report cannot be written."""
 
 
-_NOON = datetime(2024, 6, 12, 12, tzinfo=UTC)
+_DAY = date(2024, 6, 12)
 _EXPLAINED = 40
 _NEIGHBOURS = 3
 
@@ -158,7 +158,7 @@ def _parse_all(
         for number, text in enumerate(texts):
             if progress is not None and number % 100 == 0:
                 progress(number / len(texts), "Reading messages")
-            found[text] = recognizer.parse_sync(text, now=_NOON)
+            found[text] = recognizer.parse_sync(text, today=_DAY)
         return found.__getitem__, recognizer.report
     finally:
         recognizer.close()

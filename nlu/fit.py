@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bot.config import ConfigError, Problem
 from nlu.classifier import Block, IntentClassifier, Stage, placed
+from nlu.exact import Examples
 from nlu.features import Floats, Places, UInts, Vocabulary, char_ngrams_of, learn_vocabulary, word_ngrams_of
 from nlu.text import clean, fold
 from nlu.vectors import DIMENSIONS
@@ -35,17 +36,18 @@ LANDMARKS = 1500
 # Chosen by cross-validation on the shipped training data.
 GAMMA = 2.0
 TFIDF_SHARE = 0.2
+TFIDF_SHARES = (0.05, 0.1, 0.2, 0.4)
 RIDGE_WITH_VECTORS = 0.1
 RIDGE_ALONE = 0.2
 CALIBRATION_STRENGTH = 10.0
 _PLENTY = 40
-"""Examples of an intent in a language from which n-grams are trusted as far as they go."""
+"""With fewer examples of an intent in a language, how much n-grams count is looked for in the examples themselves."""
 
 _JITTER = 1e-3
 _WORSE, _SURELY = 0.002, 1.645
 _MIN_EXAMPLES = 2
 _FREQUENT = 0.02
-_FEW, _SAMPLE = 200, 16_000
+_FEW, _SAMPLE = 2000, 16_000
 _NEVER = -30.0
 
 
@@ -116,7 +118,6 @@ def fit_classifier(
     chosen = np.sort(random.permutation(len(truth))[:size])
     landmarks = vectors[chosen] if vectors is not None else np.empty((0, 0), dtype=np.float32)
     reduce = _whitening(landmarks)
-    plenty = min(1.0, len(labels) / len(set(zip(languages, labels, strict=True))) / _PLENTY)
     tasks = [
         _Task(
             language,
@@ -125,24 +126,27 @@ def fit_classifier(
             vectors[index] if vectors is not None else None,
             landmarks,
             reduce,
-            # Few examples hold few of the words by which an intent may be asked for: what n-grams then have in
-            # common with a message is more often chance than meaning.
-            TFIDF_SHARE * plenty,
+            TFIDF_SHARE,
         )
         for language, index in parts
     ]
+    plenty = len(labels) >= _PLENTY * len(set(zip(languages, labels, strict=True)))
+    if vectors is not None and not plenty:
+        hits = sum((workers.map if workers else map)(_hits, tasks))
+        tasks = [replace(task, share=TFIDF_SHARES[int(np.argmax(hits))]) for task in tasks]
     learnt = list((workers.map if workers else map)(_learn_block, tasks))
     quick_scores = np.empty_like(targets)
     for (_, index), block in zip(parts, learnt, strict=True):
         quick_scores[index] = block.quick_scores
     quick = _calibrate(quick_scores, truth, len(intents))
+    examples = Examples.of([fold(clean(text)) for text in texts], truth.tolist(), languages)
     if vectors is None:
         empty = np.empty((0, len(intents)), dtype=np.float32)
         blocks = [
             Block(task.language, block.chars, block.words, block.quick, empty, empty, empty, empty)
             for task, block in zip(tasks, learnt, strict=True)
         ]
-        classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0)
+        classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0, examples)
         return classifier, _names(quick.probabilities(quick_scores), intents)
     blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets, reduce)
     full = _calibrate(held_out, truth, len(intents))
@@ -155,9 +159,8 @@ def fit_classifier(
         gamma=GAMMA,
         quick=quick,
         full=full,
-        # Of few examples, chosen to show an intent, leave-one-out tells too well of n-grams (91 % against 82 % on
-        # new messages with ten an intent).
-        enough=_enough(quick_scores, held_out, truth, random) if plenty == 1 else 1.0,
+        enough=_enough(quick_scores, held_out, truth, random),
+        examples=examples,
         center=center,
     )
     return classifier, _names(second, intents)
@@ -180,12 +183,34 @@ def _split(languages: Sequence[str], random: np.random.Generator) -> list[tuple[
     return found
 
 
-def _learn_block(task: _Task) -> _Learnt:
-    """What one block's examples say, whatever the other blocks hold."""
-    folded = [fold(clean(text)) for text in task.texts]
+def _hits(task: _Task) -> npt.NDArray[np.intp]:
+    """How many of a block's examples it recognises without them, for each of :data:`TFIDF_SHARES`.
+
+    Few examples hold few of the words by which an intent may be asked for: what n-grams then have in common with
+    a message is more often chance than meaning. How often differs from one set of intents to another.
+    """
+    rows = _rows(task.texts)[2]
+    ngrams, truth = _products(rows), task.targets.argmax(axis=1)
+    likeness = _gaussian(task.vectors, task.vectors) if task.vectors is not None else np.float32(0)
+    found = []
+    for share in TFIDF_SHARES:
+        factor, diagonal = _factor(ngrams * np.float32(share) + likeness, RIDGE_WITH_VECTORS)
+        weights = scipy.linalg.cho_solve(factor, task.targets, check_finite=False)
+        found.append(int(((task.targets - weights / diagonal[:, None]).argmax(axis=1) == truth).sum()))
+    return np.array(found)
+
+
+def _rows(texts: Sequence[str]) -> tuple[Vocabulary, Vocabulary, Any]:
+    """The vocabularies of characters and of words, and the texts' tf-idf rows in both together."""
+    folded = [fold(clean(text)) for text in texts]
     chars, char_rows = _learn(char_ngrams_of(folded), len(folded))
     words, word_rows = _learn(word_ngrams_of(folded), len(folded))
-    rows = scipy.sparse.hstack([char_rows, word_rows], "csr")
+    return chars, words, scipy.sparse.hstack([char_rows, word_rows], "csr")
+
+
+def _learn_block(task: _Task) -> _Learnt:
+    """What one block's examples say, whatever the other blocks hold."""
+    chars, words, rows = _rows(task.texts)
     linear = _products(rows)
     factor, diagonal = _factor(linear * np.float32(TFIDF_SHARE), RIDGE_ALONE)
     weights = scipy.linalg.cho_solve(factor, task.targets, check_finite=False)

@@ -28,7 +28,7 @@ from nlu.language import LanguageModel
 from nlu.sequence import Tagger
 from nlu.training_data import data_files
 
-FORMAT = 8
+FORMAT = 9
 """Raise it when training or the files of a model change, so that old models are made anew."""
 
 KEPT = 2
@@ -193,7 +193,7 @@ def _remove_old(newest: Path) -> None:
         key=lambda item: item.stat().st_mtime,
         reverse=True,
     )
-    current = (f"vectors-{vectors.installed_version()}", detectors.folder_name())
+    current = (vectors.folder_name(), detectors.folder_name())
     stale = [item for item in folders if item.name.startswith(("vectors-", "detector-")) and item.name not in current]
     for item in [*models[KEPT - 1 :], *stale]:
         shutil.rmtree(item, ignore_errors=True)

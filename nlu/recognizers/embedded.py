@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from bot.config import Config
 from bot.contracts import Entity, LanguageGuess, Parse
-from bot.storage import clean as storable
+from bot.contracts.text import clean as storable
 from nlu import store, vectors
 from nlu.classifier import IntentClassifier, for_vectors
 from nlu.detectors import LangdetectDetector, StatisticalDetector
@@ -27,6 +27,10 @@ from nlu.text import clean, fold
 from nlu.train import ensure_model_sync
 
 ENGINE = "embedded"
+
+# How much the language of the conversation counts beside a message's own characters, which of a word or two say
+# little.
+_HELD, _HELD_SHORT, _SHORT = 0.3, 0.6, 2
 
 _PAYLOAD = re.compile(r"^/(?P<intent>[^\s{}@/]+)(?:@\d*\.?\d+)?\s*(?P<data>\{.*\})?\s*$", re.DOTALL)
 _WORDS = re.compile(r"[^\W_]")
@@ -101,9 +105,10 @@ class EmbeddedRecognizer:
             path = ensure_model_sync(config, progress)
         return cls(config, store.load(path))
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """Understand one message; see :class:`bot.contracts.Recognizer`."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self.parse_sync, text)
+        work = partial(self.parse_sync, text, language=language, today=today)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     @cached_property
     def _encoder(self) -> vectors.Encoder:
@@ -122,32 +127,35 @@ class EmbeddedRecognizer:
         """End the thread."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def parse_sync(self, text: str, now: datetime | None = None) -> Parse:
-        """As :meth:`parse`, in the calling thread. ``now`` is what relative dates refer to."""
+    def parse_sync(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
+        """As :meth:`parse`, in the calling thread."""
         if text.startswith("/") and (pressed := parse_payload(text, self.intents)):
             return pressed
         cleaned = clean(text)
         if not cleaned:
             return Parse(text, "", 0.0, language=LanguageGuess("", 0.0, reason="no words to judge by"))
         guess = self.identifier.identify(cleaned)
-        entities = self._extractor.extract(text, today=self._today(now), language=guess.language)
-        ranking = self._rank(cleaned, guess)
+        day = today or datetime.now(self._zone).date()
+        entities = self._extractor.extract(text, today=day, language=guess.language or language)
+        ranking = self._rank(cleaned, guess, language)
         intent, confidence = ranking[0] if ranking else ("", 0.0)
         return Parse(text, intent, confidence, ranking, entities, guess, ENGINE)
 
-    def _today(self, now: datetime | None) -> date:
-        return (now or datetime.now(self._zone)).date()
-
-    def _rank(self, cleaned: str, guess: LanguageGuess) -> tuple[tuple[str, float], ...]:
+    def _rank(self, cleaned: str, guess: LanguageGuess, spoken: str) -> tuple[tuple[str, float], ...]:
         classifier = self._classifier
+        # What is said in a language without examples is understood by what it means, where the vectors know it.
+        meant = bool(self._encoders) and guess.foreign in vectors.LANGUAGES
+        shares = {guess.foreign: 1.0} if meant else self.identifier.shares(cleaned)
         # Emoji and signs, and words of no known language: as far as examples have used anything like
         # them, they mean what they meant there.
-        support = 1.0 if guess.language and _WORDS.search(cleaned) else classifier.support(fold(cleaned))
+        known = meant or (guess.language and _WORDS.search(cleaned))
+        support = 1.0 if known else classifier.support(fold(cleaned))
         if not support:
             return ()
-        # What is said in a language without examples is understood by what it means, where the vectors know it.
-        known = self._encoders and guess.foreign in vectors.LANGUAGES
-        shares = {guess.foreign: 1.0} if known else self.identifier.shares(cleaned)
+        if spoken in shares:
+            held = _HELD_SHORT if len(cleaned.split()) <= _SHORT else _HELD
+            shares = {code: (1 - held) * share for code, share in shares.items()}
+            shares[spoken] += held
         scores = classifier.probabilities(cleaned, shares, lambda: self._encoder.encode([for_vectors(cleaned)])[0])
         scores *= np.float32(support)
         order = np.argsort(-scores, kind="stable")

@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 import httpx
@@ -23,7 +24,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from bot.config import Config, RasaSettings
 from bot.contracts import Breaker, Entity, Parse, ServerUse
-from bot.storage import clean as storable
+from bot.contracts.text import clean as storable
 from nlu.components.segment import segment
 from nlu.entities import OVERLAPPING
 from nlu.recognizers.embedded import EmbeddedRecognizer, parse_payload
@@ -214,13 +215,14 @@ class RasaRecognizer:
         self._answered = self._failures = self._since = 0
         self._stepped_back = Counter(dict.fromkeys(STEPS_BACK, 0))
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """Understand one message; see :class:`bot.contracts.Recognizer`."""
         if text.startswith("/") and (pressed := parse_payload(text, self.intents)):
             return pressed
         if not clean(text):
             return await self.embedded.parse(text)
-        own, answer = await asyncio.gather(self.embedded.parse(text), self._answer(text))
+        embedded = self.embedded.parse(text, language=language, today=today)
+        own, answer = await asyncio.gather(embedded, self._answer(text))
         if answer is None:
             return own
         ranking = answer.ranking(self.intents)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 import pytest
@@ -256,20 +257,20 @@ class Counting:
         self.asked: list[str] = []
         self.failures = 0
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """Understand, or fail."""
         self.asked.append(text)
         if self.failures:
             self.failures -= 1
             raise RuntimeError("out of order")
-        return await self._recognizer.parse(text)
+        return await self._recognizer.parse(text, language=language, today=today)
 
 
 async def accepted(chat: Chat, monkeypatch: pytest.MonkeyPatch, failures: int) -> list[str]:
     """What the recogniser is asked for one message that comes in as connectors bring it."""
     counting = Counting(chat.app.recognizer)
     counting.failures = failures
-    monkeypatch.setattr(chat.app.engine, "_recognizer", counting)
+    monkeypatch.setattr(chat.app.engine._listener, "_recognizer", counting)
     accept = Acceptor(chat.app.database, chat.app.engine.anticipate)
     event = chat.event("are you a robot?")
     await accept([event])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,7 +63,7 @@ def at(text: str, zone: ZoneInfo = AMSTERDAM) -> datetime:
 class Reader:
     """A recogniser that reads everything as a question about delivery."""
 
-    async def parse(self, text: str) -> Parse:
+    async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
         """The same for every text."""
         return Parse(text, "ask_shipping", 0.7)
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -322,7 +322,7 @@ class TestForReply:
         """Only a clear guess counts."""
 
         class Ear:
-            async def parse(self, text: str) -> Parse:
+            async def parse(self, text: str, *, language: str = "", today: date | None = None) -> Parse:
                 return Parse(text, "", 0.0, language=LanguageGuess("de", confidence))
 
         assert await language_of(Ear(), "Guten Tag", 0.8) == language

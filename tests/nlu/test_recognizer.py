@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from datetime import UTC, datetime
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.config import load_config
 from nlu.recognizers.embedded import EmbeddedRecognizer, parse_payload
-from tests.nlu.conftest import Project
+from nlu.training_data import load_training_data
+from tests.nlu.conftest import ROOT, Project
 
 INTENTS = {"track_order", "affirm", "give_feedback"}
 
@@ -156,7 +158,7 @@ async def test_parsing_leaves_the_event_loop_free(real: EmbeddedRecognizer) -> N
 
 def test_relative_dates_refer_to_the_shops_day(real: EmbeddedRecognizer) -> None:
     """The caller's clock decides what yesterday is."""
-    parse = real.parse_sync("it arrived yesterday", now=datetime(2024, 3, 1, 12, tzinfo=UTC))
+    parse = real.parse_sync("it arrived yesterday", today=date(2024, 3, 1))
     assert parse.values("date") == ("2024-02-29",)
 
 
@@ -186,3 +188,67 @@ def test_plain_requests_are_understood_with_confidence(real: EmbeddedRecognizer,
     parse = real.parse_sync(text)
     assert parse.intent == intent
     assert parse.confidence > 0.55
+
+
+def test_an_example_is_understood_as_what_it_is(real: EmbeddedRecognizer) -> None:
+    """What stands in the training data word for word is no matter of guessing, however short it is."""
+    examples = load_training_data(load_config(ROOT, env={})).examples
+    short = [example for example in examples if len(example.text.split()) == 1]
+    wrong = [
+        (example.text, example.language, found)
+        for example in short
+        if (found := real.parse_sync(example.text, language=example.language).intent) != example.intent
+    ]
+    assert len(short) > 1000
+    assert len(wrong) <= len(short) / 200, wrong[:20]
+
+
+HOMONYMS = {
+    "en/all.yml": """\
+version: "3.1"
+nlu:
+  - intent: ask_product
+    examples: |
+      - gift
+      - which gifts do you have
+      - do you sell presents for children
+      - show me your gift boxes
+  - intent: track_order
+    examples: |
+      - where is my order
+      - when will my parcel be here
+      - has it been sent
+      - tracking, please
+""",
+    "de/all.yml": """\
+version: "3.1"
+nlu:
+  - intent: open_complaint
+    examples: |
+      - gift
+      - das Spielzeug riecht nach Chemie
+      - die Farbe ist giftig
+      - ich beschwere mich über den Gestank
+  - intent: track_order
+    examples: |
+      - wo ist mein Paket
+      - wann kommt die Lieferung an
+      - wurde es schon verschickt
+      - bitte die Sendung verfolgen
+""",
+}
+
+
+def test_the_conversations_language_tips_the_balance(project: Project) -> None:
+    """A word of two languages means what it means in the one that is spoken; a sentence speaks for itself."""
+    recognizer = EmbeddedRecognizer.load(project(HOMONYMS, languages=("en", "de")))
+    assert recognizer.parse_sync("Gift!", language="en").intent == "ask_product"
+    assert recognizer.parse_sync("Gift!", language="de").intent == "open_complaint"
+    assert recognizer.parse_sync("wo ist mein Paket denn nun", language="en").intent == "track_order"
+
+
+def test_an_example_counts_only_where_its_language_is_likely(project: Project) -> None:
+    """A German example does not decide what an English sentence means that happens to be written alike."""
+    both = {**HOMONYMS, "de/more.yml": HOMONYMS["de/all.yml"].replace("- gift\n", "- where is my order\n", 1)}
+    recognizer = EmbeddedRecognizer.load(project(both, languages=("en", "de")))
+    assert recognizer.parse_sync("where is my order").intent == "track_order"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
@@ -198,3 +199,21 @@ async def test_feedback_given_unasked(desk: App, customer: Customer) -> None:
         satisfied = await figures.csat(session, figures.Filters(now() - timedelta(days=1), now() + timedelta(days=1)))
     assert (row.kind, row.score, row.comment) == ("feedback", 5, "Great service, thank you!")
     assert satisfied.delivered == 0
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+async def test_yesterday_is_the_customers_yesterday(desk: App, customer: Customer, zone: str) -> None:
+    """A relative date means the day before the one on which the customer wrote, where the customer is."""
+    await customer.says("hello")
+    async with desk.database.begin() as session:
+        conversation = (await session.scalars(select(Conversation))).one()
+        row = CustomerRow(timezone=zone)
+        session.add(row)
+        await session.flush()
+        conversation.customer_id = row.id
+    await customer.says("the lamp arrived broken yesterday")
+    async with desk.database.read() as session:
+        message = (await session.scalars(select(Message).where(Message.text.contains("yesterday")))).one()
+    said = {item["entity"]: item["value"] for item in (message.parse or {})["entities"]}
+    there = message.created_at.astimezone(ZoneInfo(zone)).date()
+    assert said["date"] == str(there - timedelta(days=1))

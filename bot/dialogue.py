@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.config import DialogueSettings, RecognizerSettings
-from bot.contracts import Button, LanguageGuess, Parse, Reply, TextKey
+from bot.contracts import Button, Parse, Reply, TextKey
 from bot.domain import Domain
 from bot.state import ActionSpec, Outcome, Run, State, Step, Task, Turn
 
@@ -55,48 +55,6 @@ def resolve_choice(state: State, text: str) -> str:
     if typed.isdecimal() and not numbers and 1 <= int(typed) <= len(state.buttons):
         return state.buttons[int(typed) - 1][1]
     return ""
-
-
-def choose_language(
-    state: State,
-    current: str,
-    guess: LanguageGuess,
-    hint: str,
-    default: str,
-    switch: float,
-) -> tuple[str, State, str]:
-    """Which language to answer in, and why.
-
-    The language is sticky. It changes on request (then ``state.language_chosen`` is set), and on a
-    clear message in another language; against an explicit choice, or in answer to a question for free
-    text, it takes two of them in a row.
-
-    Args:
-        state: the dialogue's state.
-        current: the conversation's language so far, ``""`` at its beginning.
-        guess: what the identifier thinks of this message.
-        hint: the configured language that the platform says its user prefers, or ``""``.
-        default: the merchant's language.
-        switch: how sure the identifier must be to leave ``current``.
-
-    Returns:
-        The language, the state, and the reason in words for the desk.
-    """
-    clear = bool(guess.language) and guess.confidence >= switch
-    # What is typed where an address or a story is asked for may well be in another language.
-    held = state.language_chosen or (state.task is not None and state.task.asking in FREE_TEXT)
-    if not current:
-        if clear or (guess.language and not hint):
-            return guess.language, state, f"first message: {guess.reason}"
-        if hint:
-            return hint, state, "the platform says its user prefers it"
-        return default, state, "nothing else is known, so the shop's default"
-    if not clear or guess.language == current:
-        return current, replace(state, other_language="") if clear else state, ""
-    if held and state.other_language != guess.language:
-        return current, replace(state, other_language=guess.language), ""
-    changed = replace(state, other_language="", language_chosen=False)
-    return guess.language, changed, f"changed: {guess.reason}"
 
 
 class Dialogue:

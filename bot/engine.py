@@ -26,10 +26,11 @@ from bot.contracts import (
     Reply,
     TextKey,
 )
-from bot.dialogue import Dialogue, choose_language, resolve_choice
+from bot.dialogue import Dialogue, resolve_choice
 from bot.domain import Domain
 from bot.hearing import Heard, Listener
 from bot.inbox import TOPIC
+from bot.language_choice import choose_language
 from bot.metrics import BUTTON, UNDERSTOOD, Metrics
 from bot.outbox import Voice, post
 from bot.services import callbacks, handoff, surveys, tickets
@@ -269,7 +270,7 @@ class Engine:
         if not heard.pressed and (payload := await self._chosen(session, conversation, state, heard)):
             heard = await self._listener.choice(event, payload)
         guess = heard.parse.language if not heard.pressed else LanguageGuess("", 0.0)
-        state = self._settle_language(conversation, state, guess)
+        state = self._settle_language(conversation, state, guess, event.text)
         feeling = self._feeling(conversation, heard)
         said = transcript_row(conversation, row, event, heard.parse, feeling)
         ticket = None
@@ -338,7 +339,7 @@ class Engine:
             session, conversation, state, heard.parse, language
         )
 
-    def _settle_language(self, conversation: Conversation, state: State, guess: LanguageGuess) -> State:
+    def _settle_language(self, conversation: Conversation, state: State, guess: LanguageGuess, text: str) -> State:
         language, state, reason = choose_language(
             state,
             conversation.language,
@@ -346,6 +347,7 @@ class Engine:
             match_language(conversation.locale, self._settings.languages),
             self._settings.shop.default_language,
             self._settings.dialogue.language_switch,
+            text,
         )
         if language != conversation.language:
             conversation.language, conversation.language_reason = language, reason[:200]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -14,10 +14,11 @@ from bot.contracts import Entity
 from nlu.amounts import AmountFinder, RatingFinder, SizeFinder
 from nlu.calendar_words import calendar_words
 from nlu.dates import DateFinder
+from nlu.day_words import TIME_UNITS
 from nlu.found import Found, Taken
-from nlu.language_names import CODES, language_names
+from nlu.language_names import CODES, chinese_meant, is_adjective, language_names
 from nlu.patterns import URL, NumberFinder
-from nlu.phrases import Phrases, fold_same_length
+from nlu.phrases import MARKS, UNSPACED, Phrases, fold_same_length
 from nlu.sequence import Tagger
 from nlu.text import align
 from nlu.training_data import TrainingData
@@ -26,6 +27,11 @@ OVERLAPPING = frozenset({"complaint_type", "severity"})
 """Entities that may lie over others: "the torn shoes" is a product and a kind of damage."""
 
 _MONTH_FIRST = ("US", "PH")
+_ENGLISH = ("", "en")
+_OFTEN = 3
+_WORD = re.compile(rf"(?:(?![{UNSPACED}])[^\W\d_]|[{MARKS}])+")
+_FRACTION = re.compile(r"\d\s*/\s*\d")
+_ALSO_NUMBER = re.compile(r"[A-Za-z]-$")
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Tables:
     synonyms: dict[str, dict[str, str]] = field(default_factory=dict)
     names: list[tuple[str, str]] = field(default_factory=list)
     calendar: dict[str, dict[str, int]] = field(default_factory=dict)
+    ordinary: dict[str, list[str]] = field(default_factory=dict)
+    """Words that the examples of a language have often and never as a whole product; of all under ``""``."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready data; :meth:`from_json` reverses it."""
@@ -51,6 +59,7 @@ class Tables:
             synonyms={name: dict(pairs) for name, pairs in data["synonyms"].items()},
             names=[(name, code) for name, code in data["names"]],
             calendar={kind: dict(table) for kind, table in data["calendar"].items()},
+            ordinary={language: list(words) for language, words in data.get("ordinary", {}).items()},
         )
 
 
@@ -85,7 +94,34 @@ def build_tables(data: TrainingData, languages: Sequence[str]) -> Tables:
         synonyms=dict(synonyms),
         names=names,
         calendar=calendar_words(tuple(dict.fromkeys([*languages, *CODES]))),
+        ordinary=ordinary_words(data),
     )
+
+
+def ordinary_words(data: TrainingData) -> dict[str, list[str]]:
+    """By language, words that stand outside of products several times and are never one by themselves.
+
+    "gonna" is a skirt in Italian and none in English; under ``""`` are the words that are a product
+    in no language.
+    """
+    outside: dict[str, Counter[str]] = defaultdict(Counter)
+    products: dict[str, set[str]] = defaultdict(set)
+    for example in data.examples:
+        folded = fold_same_length(example.text)
+        marks = [mark for mark in example.annotations if mark.entity == "product"]
+        whole = {_key(folded[mark.start : mark.end]) for mark in marks}
+        rest = [
+            match[0]
+            for match in _WORD.finditer(folded)
+            if not any(mark.start < match.end() and match.start() < mark.end for mark in marks)
+        ]
+        for language in {example.language, ""}:
+            products[language] |= whole
+            outside[language].update(rest)
+    return {
+        language: sorted(word for word, count in counts.items() if count >= _OFTEN and word not in products[language])
+        for language, counts in sorted(outside.items())
+    }
 
 
 def _key(text: str) -> str:
@@ -107,15 +143,12 @@ class EntityExtractor:
         self._amounts = AmountFinder(shop.country)
         self._ratings = RatingFinder()
         self._sizes = SizeFinder()
-        self._dates = DateFinder(
-            tables.calendar.get("months", {}),
-            tables.calendar.get("weekdays", {}),
-            month_first=shop.country in _MONTH_FIRST,
-        )
+        self._dates = DateFinder(tables.calendar, month_first=shop.country in _MONTH_FIRST)
         self._names = Phrases.build(tables.names)
         self._lookups = {name: Phrases.build(pairs) for name, pairs in tables.lookups.items()}
         self._regexes = [(name, re.compile(pattern, re.IGNORECASE)) for name, pattern in tables.regexes]
         self._synonyms = tables.synonyms
+        self._ordinary = {language: frozenset(words) for language, words in tables.ordinary.items()}
         self._tagger = tagger
 
     def patterns(self, text: str, folded: str, today: date | None = None, language: str = "") -> list[Found]:
@@ -129,14 +162,21 @@ class EntityExtractor:
         for name, pattern in self._regexes:
             for match in pattern.finditer(text):
                 taken.add(Found(name, match[0], *match.span()))
+        for item in numbers.private(text, folded):
+            taken.add(item)
         for group in (
-            numbers.carriers(text),
-            numbers.tickets(text),
-            self._amounts.find(text, folded),
-            (Found("language", value, start, end) for start, end, value in self._names.find(folded)),
+            numbers.carriers(text, folded),
+            numbers.tickets(text, folded),
+            self._amounts.find(text, folded, language),
+            (
+                Found("language", chinese_meant(folded[start:end], value, language), start, end)
+                for start, end, value in self._names.find(folded)
+                if language not in _ENGLISH or not is_adjective(folded, start, end)
+            ),
             self._ratings.find(folded),
-            self._dates.find(text, folded, today),
+            self._dates.find(text, folded, today, language),
             numbers.phones(text, folded, language),
+            numbers.groups(text, folded),
             numbers.long_digits(text, folded),
             numbers.orders(text, folded),
             self._sizes.find(text, folded),
@@ -161,7 +201,7 @@ class EntityExtractor:
         extractors = {id(item): "pattern" for item in patterns}
         if self._tagger is not None:
             for item in self._tagger.find(aligned.text, folded, patterns):
-                if taken.add(item):
+                if self._is_plausible(item, aligned.text, folded, language) and taken.add(item):
                     extractors[id(item)] = "learnt"
         extra: list[Found] = []
         for name, phrases in self._lookups.items():
@@ -172,12 +212,34 @@ class EntityExtractor:
                     extra.append(item)
                 else:
                     taken.add(item)
+        if any(item.entity == "product" for item in taken.found):
+            # "the leather jacket, M": where there is a product, a letter alone is its size.
+            for item in self._sizes.letters(aligned.text):
+                if taken.add(item):
+                    extractors[id(item)] = "pattern"
         found = []
         for item in sorted([*taken.found, *extra], key=lambda item: (item.start, item.end, item.entity)):
             start, end = aligned.span(item.start, item.end)
             value = self._value(item, aligned.text)
             found.append(Entity(item.entity, value, start, end, item.confidence, extractors[id(item)]))
         return tuple(found)
+
+    def _is_plausible(self, item: Found, text: str, folded: str, language: str) -> bool:
+        """Whether a learnt entity can be what it is taken for, by what holds for every entity of its kind."""
+        words = folded[item.start : item.end]
+        if item.entity == "product":
+            return words not in self._ordinary.get(language, self._ordinary.get("", ()))
+        if item.entity == "date":
+            return not _FRACTION.fullmatch(words)
+        if item.entity == "size":
+            letters = len(words) > 1 or not words.isalpha()
+            lone = letters or any(found.start == item.start for found in self._sizes.letters(text)) or text.isupper()
+            return (lone or not text[item.start].isupper()) and not _ALSO_NUMBER.search(text, 0, item.start)
+        if item.entity == "amount":
+            spoken = [match[0] for match in _WORD.finditer(folded, item.start)]
+            inside = len(_WORD.findall(words))
+            return TIME_UNITS.isdisjoint(spoken[: inside or 1])
+        return True
 
     def _value(self, item: Found, text: str) -> str:
         words = _key(text[item.start : item.end])

@@ -8,10 +8,14 @@ ever inverted, so time and memory grow in proportion to the number of languages.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import warnings
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +25,7 @@ import scipy.sparse
 from sklearn.linear_model import LogisticRegression
 
 from bot.config import ConfigError, Problem
-from nlu.classifier import Block, IntentClassifier, Stage, placed
+from nlu.classifier import Array, Block, IntentClassifier, Stage, placed
 from nlu.exact import Examples
 from nlu.features import Floats, Places, UInts, Vocabulary, char_ngrams_of, learn_vocabulary, word_ngrams_of
 from nlu.text import clean, fold
@@ -49,6 +53,7 @@ _MIN_EXAMPLES = 2
 _FREQUENT = 0.02
 _FEW, _SAMPLE = 2000, 16_000
 _NEVER = -30.0
+_KEPT_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,16 @@ class _Task:
     landmarks: Floats
     reduce: Floats
     share: float
+    kept: Path | None = None
+
+    def key(self) -> str:
+        """A number of all that the block follows from."""
+        digest = hashlib.blake2b(digest_size=20)
+        numbers = (GAMMA, TFIDF_SHARE, RIDGE_WITH_VECTORS, RIDGE_ALONE, self.share, _KEPT_FORMAT)
+        digest.update(repr((numbers, self.language, self.texts)).encode("utf-8", "replace"))
+        for array in (self.targets, self.vectors, self.landmarks):
+            digest.update(np.ascontiguousarray(array).tobytes() if array is not None else b"-")
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +96,41 @@ class _Learnt:
     quick_scores: Floats
     diagonal: Floats
     targets: Floats
-    features: Floats
+    features: Array
     inner: Floats
     right: Floats
+
+    def keep(self, file: Path) -> None:
+        """Write it to a file, whole or not at all; a full disk is no reason not to train."""
+        own = {name: getattr(self, name) for name in _PLAIN}
+        rows = {"data": self.rows.data, "indices": self.rows.indices, "indptr": self.rows.indptr}
+        words = {f"{kind}_{part}": getattr(getattr(self, kind), part) for kind in _WORDS for part in ("hashes", "idf")}
+        work = file.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with work.open("wb") as stream:
+                np.savez(stream, **own, **rows, **words)
+            work.replace(file)
+        except OSError:
+            work.unlink(missing_ok=True)
+
+    @classmethod
+    def kept(cls, file: Path) -> _Learnt | None:
+        """What was written to a file; None where there is nothing of use."""
+        try:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
+                chars, words = (Vocabulary(found[f"{kind}_hashes"], found[f"{kind}_idf"]) for kind in _WORDS)
+                own = {name: found[name] for name in _PLAIN}
+                shape = (len(own["quick_scores"]), len(chars) + len(words))
+                rows = scipy.sparse.csr_matrix((found["data"], found["indices"], found["indptr"]), shape=shape)
+            file.touch()
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        return cls(chars=chars, words=words, rows=rows, **own)
+
+
+_PLAIN = ("quick", "quick_scores", "diagonal", "targets", "features", "inner", "right")
+_WORDS = ("chars", "words")
 
 
 def fit_classifier(
@@ -93,10 +140,12 @@ def fit_classifier(
     vectors: Floats | None,
     seed: int = 0,
     workers: Executor | None = None,
+    kept: Path | None = None,
 ) -> tuple[IntentClassifier, list[str]]:
     """Train on texts, their intents, their languages and, where used, their sentence vectors of one or two encoders.
 
-    ``workers`` learn blocks side by side; without them it is done here, one after another.
+    ``workers`` learn blocks side by side; without them it is done here, one after another. In the folder ``kept``
+    blocks of the last training are kept: a language of which nothing has changed is not learnt again.
 
     Returns the classifier, and for each text the intent found by the model trained without it. The
     result is the same for the same input. Raises ConfigError for fewer than two intents.
@@ -115,7 +164,7 @@ def fit_classifier(
     random = np.random.default_rng(seed)
     parts = _split(languages, random)
     size = min(LANDMARKS, len(truth)) if vectors is not None and len(parts) > 1 else 0
-    chosen = np.sort(random.permutation(len(truth))[:size])
+    chosen = _landmarks(texts, size)
     landmarks = vectors[chosen] if vectors is not None else np.empty((0, 0), dtype=np.float32)
     reduce = _whitening(landmarks)
     tasks = [
@@ -127,6 +176,7 @@ def fit_classifier(
             landmarks,
             reduce,
             TFIDF_SHARE,
+            kept,
         )
         for language, index in parts
     ]
@@ -134,7 +184,9 @@ def fit_classifier(
     if vectors is not None and not plenty:
         hits = sum((workers.map if workers else map)(_hits, tasks))
         tasks = [replace(task, share=TFIDF_SHARES[int(np.argmax(hits))]) for task in tasks]
-    learnt = list((workers.map if workers else map)(_learn_block, tasks))
+    learnt = list((workers.map if workers else map)(_recalled, tasks))
+    if kept is not None:
+        _forget(kept, {f"{task.key()}.npz" for task in tasks})
     quick_scores = np.empty_like(targets)
     for (_, index), block in zip(parts, learnt, strict=True):
         quick_scores[index] = block.quick_scores
@@ -164,6 +216,31 @@ def fit_classifier(
         center=center,
     )
     return classifier, _names(second, intents)
+
+
+def _landmarks(texts: Sequence[str], size: int) -> npt.NDArray[np.intp]:
+    """Which examples are landmarks: by chance, but the same ones whatever is added or taken away beside them."""
+    chance = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() for text in texts]
+    return np.sort(np.array(sorted(range(len(texts)), key=chance.__getitem__)[:size], dtype=np.intp))
+
+
+def _recalled(task: _Task) -> _Learnt:
+    """A block as the last training has kept it, else learnt."""
+    if task.kept is None:
+        return _learn_block(task)
+    file = task.kept / f"{task.key()}.npz"
+    found = _Learnt.kept(file)
+    if found is None:
+        found = _learn_block(task)
+        found.keep(file)
+    return found
+
+
+def _forget(folder: Path, but: Collection[str]) -> None:
+    """Remove kept blocks that are of no more use."""
+    for file in folder.glob("*"):
+        if file.name not in but:
+            file.unlink(missing_ok=True)
 
 
 def _names(probabilities: Floats, intents: Sequence[str]) -> list[str]:
@@ -225,9 +302,10 @@ def _learn_block(task: _Task) -> _Learnt:
     factor, diagonal = _factor(linear, RIDGE_WITH_VECTORS)
     targets = scipy.linalg.cho_solve(factor, task.targets, check_finite=False)
     features = scipy.linalg.cho_solve(factor, own, check_finite=False)
-    return _Learnt(
-        chars, words, rows, quick, quick_scores, diagonal, targets, features, own.T @ features, own.T @ targets
-    )
+    inner, right = own.T @ features, own.T @ targets
+    # Half precision: they take the most room by far of what is kept.
+    half = features.astype(np.float16)
+    return _Learnt(chars, words, rows, quick, quick_scores, diagonal, targets, half, inner, right)
 
 
 def _learn(ngrams: tuple[UInts, Places], count: int) -> tuple[Vocabulary, Any]:
@@ -261,11 +339,12 @@ def _factor(kernel: Floats, ridge: float) -> tuple[Any, Floats]:
     """The Cholesky factor of a kernel with its ridge, for ``cho_solve``, and the inverse's diagonal."""
     kernel[np.diag_indices_from(kernel)] += np.float32(ridge)
     factor, lower = scipy.linalg.cho_factor(kernel, lower=True, overwrite_a=True, check_finite=False)
-    # Only the inverse's diagonal is needed: a third of the work of solving for all of it.
-    inverse, failed = scipy.linalg.lapack.spotri(factor, lower=True)
+    # With A = L Lᵀ, the inverse's diagonal is that of inverse(L)ᵀ inverse(L).
+    inverse, failed = scipy.linalg.lapack.strtri(factor, lower=True)
     if failed:
         raise ValueError(f"the kernel matrix could not be inverted ({failed})")
-    return (factor, lower), np.diag(inverse).copy()
+    inverse = np.tril(inverse)
+    return (factor, lower), np.einsum("ij,ij->j", inverse, inverse)
 
 
 def _join(
@@ -290,8 +369,9 @@ def _join(
     landmark_weights = np.zeros((size, targets.shape[1]), dtype=np.float32)
     blocks = []
     for task, index, block in zip(tasks, parts, learnt, strict=True):
-        weights: Floats = block.targets - block.features @ solved
-        diagonal = block.diagonal - np.square(block.features @ inverse_root).sum(axis=1)
+        features = block.features.astype(np.float32)
+        weights: Floats = block.targets - features @ solved
+        diagonal = block.diagonal - np.square(features @ inverse_root).sum(axis=1)
         held_out[index] = task.targets - weights / diagonal[:, None]
         shared = np.asarray(reduce.T @ (block.right - block.inner @ solved), dtype=np.float32)
         landmark_weights += shared

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from babel import Locale
 
 from bot.contracts import LanguageGuess
 from nlu import lexicon
 from nlu.detectors import Detector
-from nlu.features import Floats, UInts, char_ngrams_of, word_hashes
+from nlu.language_model import CLEARLY, NOT_LATIN, LanguageModel, letters_only, train_language_model
+from nlu.naming import is_east_asian_name, is_name
+from nlu.neighbours import neighbour
+from nlu.romanised import romanised
 from nlu.scripts import LANGUAGES, NAMES, chinese_evidence, main_script
 from nlu.text import clean, fold
 
-ORDERS = (1, 2, 3, 4)
-_SMOOTHING = 0.2
-_FLOOR = -8
-_NO_WORDS = re.compile(
-    r"https?://[!-~]+|www\.[!-~]+|[!-~]+@[!-~]+|(?<!\w)[@#/]\w+"  # addresses, mentions, commands
-    r"|(?<![A-Za-z0-9])[A-Za-z-]*\d[A-Za-z0-9.,:/-]*"  # numbers and codes
-)
-_LETTERS = re.compile(r"[^\W\d_]")
-_WORDS = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f'’])+")
+__all__ = ["LanguageIdentifier", "LanguageModel", "letters_only", "train_language_model"]
+
 _EVERYWHERE = frozenset(lexicon.EVERYWHERE)
 _ENOUGH = 8
 _FOREIGN = 0.8
@@ -35,162 +26,21 @@ _FOREIGN_LONG = 0.6
 _LONG = 25
 _KNOWN = 0.5
 _MOSTLY_KNOWN = 0.75
-_CLEARLY = 0.98
 _LIKELY = 0.45
 _HARDLY = 0.1
 _FEW = 2
+_SHORT = 4
 _SHARED = 0.6
 _UNKNOWN = 0.4
-_ROMANISED = 0.01
-_ROWS = 4096
-_NOT_LATIN = {base for script in LANGUAGES for base in LANGUAGES[script]} - {"sr"}
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageModel:
-    """Character statistics and words of each language, counted in the training examples.
-
-    ``log_probabilities`` has a row for each hash and a column for each language; the last row is
-    for n-grams never seen. After the languages come columns for those of other scripts that
-    customers also write in Latin letters (Hindi, Arabic): ``romanised`` has the language of each.
-    ``word_masks`` has a bit for each language that uses the word.
-    """
-
-    languages: tuple[str, ...]
-    hashes: UInts
-    log_probabilities: Floats
-    words: UInts
-    word_masks: UInts
-    temperature: float
-    romanised: tuple[str, ...]
-
-    def probabilities(self, folded: str) -> Floats:
-        """How probable each language is by characters alone; even if there is nothing to count."""
-        found: Floats = self.probabilities_of([folded])[0]
-        return found
-
-    def probabilities_of(self, texts: Sequence[str]) -> Floats:
-        """:meth:`probabilities` of many texts, a row for each."""
-        ngrams, owners = char_ngrams_of(texts, ORDERS)
-        sums = np.zeros((len(texts), self.log_probabilities.shape[1]))
-        if len(ngrams) and len(self.hashes):
-            order = np.argsort(owners, kind="stable")
-            ngrams, owners = ngrams[order], owners[order]
-            places = np.minimum(np.searchsorted(self.hashes, ngrams), len(self.hashes) - 1)
-            rows = np.where(self.hashes[places] == ngrams, places, len(self.hashes))
-            present, starts, counts = np.unique(owners, return_index=True, return_counts=True)
-            sums[present] = np.add.reduceat(self.log_probabilities[rows], starts, axis=0, dtype=np.float64)
-            sums[present] /= self.temperature * np.sqrt(counts)[:, None]
-        odds = np.exp(sums - sums.max(axis=1, keepdims=True))
-        own = odds[:, : len(self.languages)]
-        for place, language in enumerate(self.romanised, start=len(self.languages)):
-            own[:, self.languages.index(language)] += odds[:, place]
-        found: Floats = (own / own.sum(axis=1, keepdims=True)).astype(np.float32)
-        return found
-
-    def known_words(self, words: Sequence[str]) -> dict[str, float]:
-        """For each language the share of these words that its examples use."""
-        if not words or not len(self.words):
-            return dict.fromkeys(self.languages, 0.0)
-        hashes = word_hashes(words)
-        places = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
-        masks = np.where(self.words[places] == hashes, self.word_masks[places], 0).astype(np.uint64)
-        return {
-            language: float(((masks >> np.uint64(bit)) & np.uint64(1)).mean())
-            for bit, language in enumerate(self.languages)
-        }
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What to store."""
-        return {
-            "language_hashes": self.hashes,
-            "language_table": self.log_probabilities.astype(np.float16),
-            "language_words": self.words,
-            "language_masks": self.word_masks,
-            "language_temperature": np.array([self.temperature], dtype=np.float32),
-            "language_romanised": np.array([self.languages.index(code) for code in self.romanised], dtype=np.int64),
-        }
-
-    @classmethod
-    def from_arrays(cls, languages: tuple[str, ...], arrays: Mapping[str, npt.NDArray[Any]]) -> LanguageModel:
-        """Read what :meth:`arrays` gave. Raises KeyError or ValueError for damaged data."""
-        table = arrays["language_table"].astype(np.float32)
-        romanised = tuple(languages[place] for place in arrays["language_romanised"].tolist())
-        if table.shape != (len(arrays["language_hashes"]) + 1, len(languages) + len(romanised)):
-            raise ValueError("the language model's table does not fit its languages")
-        return cls(
-            languages,
-            arrays["language_hashes"],
-            table,
-            arrays["language_words"],
-            arrays["language_masks"],
-            float(arrays["language_temperature"][0]),
-            romanised,
-        )
-
-
-def letters_only(text: str) -> str:
-    """The words of a message: addresses, numbers, codes, emoji and signs are left out."""
-    text = _NO_WORDS.sub(" ", clean(text))
-    return " ".join(_WORDS.findall(text))
-
-
-def train_language_model(
-    texts: Sequence[str], languages: Sequence[str], order: Sequence[str], temperature: float = 0.7
-) -> LanguageModel:
-    """Count the n-grams of examples. ``order`` names all languages, ``languages`` each text's own.
-
-    Customers mix languages, and so do examples ("cancel my order" among the Chinese ones). A first
-    count finds those that look like another language; the second one leaves them out.
-    """
-    index = {language: number for number, language in enumerate(order)}
-    pairs = [(fold(letters_only(text)), index[language]) for text, language in zip(texts, languages, strict=True)]
-    first = _count(pairs, order, (), temperature)
-    own = []
-    for start in range(0, len(pairs), _ROWS):
-        rows = pairs[start : start + _ROWS]
-        found = first.probabilities_of([text for text, _ in rows])
-        own += [
-            pair
-            for pair, likely, best in zip(rows, found.argmax(axis=1).tolist(), found.max(axis=1).tolist(), strict=True)
-            if likely == pair[1] or best < _CLEARLY
-        ]
-    latin: list[list[bool]] = [[] for _ in order]
-    for text, number in own:
-        latin[number].append(main_script(text) == "Latin")
-    romanised = tuple(
-        language
-        for language, is_latin in zip(order, latin, strict=True)
-        if language.split("-")[0] in _NOT_LATIN and sum(is_latin) > _ROMANISED * len(is_latin)
-    )
-    return _count(own, order, romanised, temperature)
-
-
-def _count(
-    pairs: Sequence[tuple[str, int]], order: Sequence[str], romanised: tuple[str, ...], temperature: float
-) -> LanguageModel:
-    columns = [*order, *romanised]
-    aside = {list(order).index(language): len(order) + place for place, language in enumerate(romanised)}
-    every, texts = char_ngrams_of([text for text, _ in pairs], ORDERS)
-    owners = [aside.get(number, number) if main_script(text) == "Latin" else number for text, number in pairs]
-    owner = np.array(owners, dtype=np.intp)[texts]
-    hashes, places = np.unique(every, return_inverse=True)
-    cells = places.astype(np.intp) * len(columns) + owner
-    counts = np.bincount(cells, minlength=(len(hashes) + 1) * len(columns)).reshape(-1, len(columns)).astype(np.float64)
-    keep = np.append(counts[:-1].sum(axis=1) > 1, True)
-    counts, hashes = counts[keep], hashes[keep[:-1]]
-    counts += _SMOOTHING
-    table = np.log(counts / counts.sum(axis=0)).astype(np.float32)
-    table -= table.max(axis=1, keepdims=True)
-    table = np.maximum(table, _FLOOR)
-    table[-1] = 0  # what was never seen speaks for no language
-    masks: dict[int, int] = {}
-    for text, number in pairs:
-        for value in word_hashes(text.split()).tolist():
-            masks[value] = masks.get(value, 0) | (1 << number)
-    words = np.array(sorted(masks), dtype=np.uint64)
-    bits = np.array([masks[value] for value in words.tolist()], dtype=np.uint64)
-    return LanguageModel(tuple(order), hashes, table, words, bits, temperature, romanised)
+# Of a language's messages one in so many has a word of every day; a word of its small talk is in far more.
+_USUAL = 1 / 5000
+_OFTEN = 1 / 250
+_ITS_OWN = 0.9
+_UNSEEN = 1 / 10000
+# Characters and words say partly the same, so both together are a little less sure.
+_TEMPER = 0.7
+_ALL_KNOWN = (0.12, 1.5)
+_EAST = frozenset({"Han", "Kana", "Hangul"})
 
 
 class LanguageIdentifier:
@@ -201,6 +51,8 @@ class LanguageIdentifier:
         # A message is looked at twice: to name its language, and to weigh what each would mean.
         self._probabilities = lru_cache(maxsize=16)(model.probabilities)
         self._languages = model.languages
+        self._rates = lru_cache(maxsize=4096)(self._spelt_rates)
+        self._romanised = lru_cache(maxsize=16)(self._in_latin_letters)
         self._detector = detector
         self._alone = detector_alone
         self._by_base: dict[str, list[str]] = {}
@@ -213,11 +65,26 @@ class LanguageIdentifier:
 
     def identify(self, text: str) -> LanguageGuess:
         """Guess the language of any text; see :class:`bot.contracts.LanguageGuess`."""
+        text = clean(text)
         words = letters_only(text)
         if not words:
             return LanguageGuess("", 0.0, reason="no words to judge by")
-        telling = [word for word in fold(words).split() if word not in _EVERYWHERE]
         script = main_script(words)
+        if script in ("Latin", "") and not self._alone and (found := self._romanised(text))[0]:
+            code, sure = found
+            spoken, reason = self._by_base.get(code), f"words of {_name(code)} in Latin letters"
+            return LanguageGuess(spoken[0], sure, reason=reason) if spoken else _foreign(code, reason)
+        telling = [word for word in fold(words).split() if word not in _EVERYWHERE]
+        if (other := self._neighbour(words, script)) is not None and not self._alone:
+            return other
+        guess = self._guess(words, telling, script)
+        if (guess.language or guess.foreign) and self._is_name(text, words, script, guess):
+            # Enough to begin a conversation with where nothing else is known, though not to change its language.
+            sure = min(guess.confidence, _UNKNOWN)
+            return LanguageGuess(guess.language, sure, reason="perhaps a name or an address")
+        return guess
+
+    def _guess(self, words: str, telling: Sequence[str], script: str) -> LanguageGuess:
         if not script or (script == "Latin" and (not telling or len("".join(telling)) < 2)):
             return LanguageGuess("", 0.0, reason="the same in every language")
         if self._alone:
@@ -229,9 +96,61 @@ class LanguageIdentifier:
         return self._by_words(words, telling)
 
     def shares(self, text: str) -> dict[str, float]:
-        """How probable each configured language is by a text's characters alone; they sum to 1."""
+        """How probable each configured language is for a text by its characters; they sum to 1."""
         probabilities = self._probabilities(fold(letters_only(text)))
-        return dict(zip(self._languages, probabilities.tolist(), strict=True))
+        shares = dict(zip(self._languages, probabilities.tolist(), strict=True))
+        code, sure = self._romanised(clean(text)) if main_script(text) == "Latin" else ("", 0.0)
+        if code in self._by_base:
+            shares = {language: share * (1 - sure) for language, share in shares.items()}
+            shares[self._by_base[code][0]] += sure
+        return shares
+
+    def _in_latin_letters(self, text: str) -> tuple[str, float]:
+        """The base code of a language with a script of its own that a text has in Latin letters."""
+
+        def ordinary(word: str) -> bool:
+            return any(
+                rate >= _USUAL for code, rate in self._rates(word).items() if code.split("-")[0] not in NOT_LATIN
+            )
+
+        def everyday(word: str, base: str) -> bool:
+            return any(self._rates(word)[code] >= _USUAL for code in self._by_base.get(base, ()))
+
+        return romanised(text, ordinary, everyday)
+
+    def _spelt_rates(self, word: str) -> dict[str, float]:
+        return dict(zip(self._languages, self._model.rates_of([word])[0].tolist(), strict=True))
+
+    def _neighbour(self, words: str, script: str) -> LanguageGuess | None:
+        """What letters and words of a smaller language of a script say, if anything."""
+
+        def known(spelt: Sequence[str]) -> list[bool]:
+            own = LANGUAGES[script][0]
+            return [self._model.known_words([fold(word)]).get(own, 0.0) > 0 for word in spelt]
+
+        found = neighbour(words, script, known)
+        if found is None:
+            return None
+        if not found.named and len(words.split()) <= _FEW:
+            return LanguageGuess("", 0.0, reason="perhaps a name or an address")
+        if not found.sure and self._detected(words, LANGUAGES[script])[0] == LANGUAGES[script][0]:
+            return None
+        code = found.language
+        spoken, reason = self._by_base.get(code), f"letters and words of {_name(code)}"
+        return LanguageGuess(spoken[0], 0.97, reason=reason) if spoken else _foreign(code, reason)
+
+    def _is_name(self, text: str, words: str, script: str, guess: LanguageGuess) -> bool:
+        if script in _EAST:
+            joined = fold(words).replace(" ", "")
+            return is_east_asian_name(text, words, self._model.known_pairs(joined))
+        if guess.foreign and not all(word[0].isupper() for word in words.split()):
+            return False
+
+        def common(word: str) -> float:
+            return self._rates(word).get(guess.language, 0.0)
+
+        strict = script != "Latin"
+        return is_name(text, words.split(), common, language=guess.language, usual=_USUAL, often=_OFTEN, strict=strict)
 
     def _chinese(self, words: str) -> LanguageGuess:
         simplified, traditional, japanese = chinese_evidence(words)
@@ -242,7 +161,7 @@ class LanguageIdentifier:
             if "ja" in self._by_base and not simplified:
                 return LanguageGuess("ja", 0.7, reason="Chinese characters, no kana")
             return LanguageGuess("", 0.0, foreign="zh", reason="Chinese characters")
-        if "ja" in self._by_base and self._share(words, "ja", variants) >= _CLEARLY:
+        if "ja" in self._by_base and self._share(words, "ja", variants) >= CLEARLY:
             return LanguageGuess("ja", 0.85, reason="Chinese characters as Japanese combines them")
         hans = [code for code in variants if not _is_traditional(code)]
         hant = [code for code in variants if _is_traditional(code)]
@@ -276,10 +195,12 @@ class LanguageIdentifier:
 
     def _by_words(self, words: str, telling: Sequence[str]) -> LanguageGuess:
         latin = [
-            code for code in self._languages if code.split("-")[0] not in _NOT_LATIN or code in self._model.romanised
+            code for code in self._languages if code.split("-")[0] not in NOT_LATIN or code in self._model.romanised
         ]
         known = self._model.known_words(telling)
         probabilities = dict(zip(self._languages, self._probabilities(fold(words)).tolist(), strict=True))
+        if len(telling) <= _SHORT:
+            probabilities = self._by_rates(words, probabilities)
         if latin:
             total = sum(probabilities[code] for code in latin)
             best = max(latin, key=lambda code: probabilities[code])
@@ -314,10 +235,30 @@ class LanguageIdentifier:
             if best in self._model.romanised and native:
                 # "bye" is said in Hindi too, but who writes it in Latin letters need not speak Hindi.
                 best, own = max(native, key=lambda code: probabilities[code]), 0.0
-            if own < _CLEARLY:
+            if own < CLEARLY or (len(telling) == 1 and self._lent(words, best)):
                 sure = min(sure, _SHARED)
         reason = f"{familiar:.0%} of the words are known in {_name(best)}"
         return LanguageGuess(best, round(sure, 4), reason=reason)
+
+    def _by_rates(self, words: str, probabilities: dict[str, float]) -> dict[str, float]:
+        """What words say as they are spelt, of which a few characters cannot: "ja", "size", "ça"."""
+        found = [self._rates(word) for word in words.split() if fold(word) not in _EVERYWHERE]
+        known = [rates for rates in found if any(rates.values())]
+        # Where every word is known, its characters have little to add.
+        characters, weight = _ALL_KNOWN if len(known) == len(found) <= _FEW else (_TEMPER, _TEMPER)
+        scores = {code: share**characters for code, share in probabilities.items()}
+        for rates in known:
+            scores = {code: score * (rates[code] + _UNSEEN) ** weight for code, score in scores.items()}
+        total = sum(scores.values())
+        return {code: score / total for code, score in scores.items()} if total else probabilities
+
+    def _lent(self, words: str, language: str) -> bool:
+        """Whether a word is said in other languages as well: "merci", "yo"."""
+        rates = [self._rates(word) for word in words.split() if fold(word) not in _EVERYWHERE]
+        native = {
+            code: sum(found[code] for found in rates) for code in self._languages if code.split("-")[0] not in NOT_LATIN
+        }
+        return native.get(language, 0.0) < _ITS_OWN * sum(native.values())
 
     def _best(self, words: str, among: Sequence[str]) -> str:
         probabilities = self._probabilities(fold(words))
@@ -355,6 +296,10 @@ class LanguageIdentifier:
         if probability >= _FOREIGN and len(words) >= _ENOUGH:
             return LanguageGuess("", 0.0, foreign=base, reason=reason)
         return LanguageGuess("", 0.0, reason=reason)
+
+
+def _foreign(code: str, reason: str) -> LanguageGuess:
+    return LanguageGuess("", 0.0, foreign=code, reason=reason)
 
 
 def _is_traditional(code: str) -> bool:

@@ -10,41 +10,6 @@ from __future__ import annotations
 # Word lists read best in dense lines.
 # fmt: off
 
-DAYS: dict[int, tuple[str, ...]] = {
-    -3: ("大前天",),
-    -2: (
-        "the day before yesterday", "day before yesterday", "anteayer", "antier", "antes de ayer",
-        "avant-hier", "vorgestern", "anteontem", "l'altro ieri", "avantieri", "eergisteren", "позавчера",
-        "evvelsi gün", "önceki gün", "أول أمس", "أول امبارح", "परसों", "前天", "おととい", "一昨日", "그저께", "그제",
-    ),
-    -1: (
-        "yesterday", "ayer", "hier", "gestern", "ontem", "ieri", "gisteren", "вчера", "dün", "أمس", "امبارح",
-        "कल", "昨天", "昨日", "きのう", "어제", "last night", "anoche", "hier soir", "gestern abend", "昨晚", "昨夜",
-    ),
-    0: (
-        "today", "hoy", "aujourd'hui", "heute", "hoje", "oggi", "vandaag", "сегодня", "bugün", "اليوم",
-        "النهارده", "आज", "今天", "今日", "きょう", "오늘", "tonight", "this morning", "this afternoon", "this evening",
-        "esta mañana", "esta tarde", "esta noche", "ce matin", "ce soir", "heute morgen", "heute abend", "今早",
-        "今晚",
-    ),
-    1: (
-        "tomorrow", "mañana", "demain", "amanhã", "domani", "morgen", "завтра", "yarın", "غدا", "غدًا", "بكرة",
-        "明天", "あした", "明日", "내일",
-    ),
-    2: (
-        "the day after tomorrow", "day after tomorrow", "pasado mañana", "après-demain", "übermorgen",
-        "depois de amanhã", "dopodomani", "overmorgen", "послезавтра", "öbür gün", "بعد غد", "后天", "後天",
-        "あさって", "明後日", "모레",
-    ),
-}
-"""Words for days by their distance from today."""
-
-NOT_A_DAY = (
-    "la mañana", "una mañana", "las mañanas", "guten morgen", "am morgen", "goedemorgen", "black friday",
-    "cyber monday",
-)
-"""Phrases in which a word of :data:`DAYS` means something else."""
-
 NUMBERS: dict[int, tuple[str, ...]] = {
     0: ("zero", "cero", "zéro", "null", "nul", "ноль", "sıfır", "صفر", "零", "ゼロ", "영"),
     1: (
@@ -65,40 +30,6 @@ NUMBERS: dict[int, tuple[str, ...]] = {
     10: ("ten", "diez", "dix", "zehn", "dez", "dieci", "tien", "десять", "on", "عشرة", "दस", "十", "열"),
 }
 
-PERIODS: dict[str, tuple[str, ...]] = {
-    "day": (
-        "day", "days", "día", "días", "dia", "dias", "jour", "jours", "tag", "tage", "tagen", "giorno",
-        "giorni", "dag", "dagen", "день", "дня", "дней", "gün", "يوم", "أيام", "दिन", "天", "日", "일",
-    ),
-    "week": (
-        "week", "weeks", "semana", "semanas", "semaine", "semaines", "woche", "wochen", "settimana",
-        "settimane", "weken", "неделю", "недели", "недель", "hafta", "أسبوع", "أسابيع", "हफ्ते", "सप्ताह", "周",
-        "週", "个星期", "個星期", "星期", "週間", "주",
-    ),
-    "month": (
-        "month", "months", "mes", "meses", "mois", "monat", "monate", "monaten", "mês", "mese", "mesi",
-        "maand", "maanden", "месяц", "месяца", "месяцев", "ay", "شهر", "أشهر", "महीने", "个月", "個月", "ヶ月", "か月",
-        "개월", "달",
-    ),
-}
-
-AGO_BEFORE = ("hace", "hace como", "hace unos", "hace unas", "il y a", "vor", "há", "faz", "منذ", "قبل")
-AGO_AFTER = ("ago", "atrás", "fa", "geleden", "назад", "önce", "पहले", "前", "之前", "以前", "전")
-COUNTED = ("个", "個")
-
-LAST = (
-    "last", "this past", "el pasado", "la pasada", "letzten", "letzte", "letzter", "vorigen", "último",
-    "última", "passado", "scorso", "afgelopen", "vorige", "прошлый", "прошлую", "в прошлый", "geçen", "الماضي",
-    "पिछले", "上", "上个", "上個", "先週の", "지난", "지난주",
-)
-NEXT = (
-    "next", "el próximo", "próximo", "próxima", "prochain", "nächsten", "nächste", "nächster", "kommenden",
-    "volgende", "komende", "следующий", "следующую", "gelecek", "önümüzdeki", "القادم", "अगले", "下", "下个",
-    "下個", "来週の", "다음", "다음주",
-)
-LAST_AFTER = ("pasado", "pasada", "dernier", "dernière", "passado", "passada", "scorso", "scorsa", "الماضي")
-NEXT_AFTER = ("próximo", "que viene", "prochain", "prochaine", "que vem", "prossimo", "القادم")
-
 CURRENCY_SIGNS = {
     "€": "EUR", "£": "GBP", "¥": "CNY", "￥": "CNY", "₽": "RUB", "₺": "TRY", "₹": "INR", "₩": "KRW", "R$": "BRL",
     "US$": "USD", "MX$": "MXN", "AR$": "ARS", "CA$": "CAD", "C$": "CAD", "A$": "AUD", "AU$": "AUD", "HK$": "HKD",
@@ -110,26 +41,34 @@ CURRENCY_CODES = (
     "SGD", "AED", "SAR", "EGP", "MAD", "ZAR", "ILS", "UAH", "THB", "VND", "IDR", "MYR", "PHP",
 )
 CURRENCY_WORDS: dict[str, tuple[str, ...]] = {
-    "EUR": ("euro", "euros", "eur", "ευρώ", "евро", "avro", "يورو", "यूरो", "欧元", "歐元", "欧", "歐", "ユーロ",
+    "EUR": ("euro", "euros", "eur", "€uro", "эвро", "يوروهات", "ευρώ", "евро", "avro", "يورو", "यूरो", "欧元",
+            "歐元", "欧", "歐", "ユーロ",
             "유로"),
-    "USD": ("dollars americains", "us dollars", "美元", "美金", "ドル", "달러", "bucks"),
+    "USD": ("dollars americains", "us dollars", "美元", "美金", "美刀", "ドル", "米ドル", "달러", "bucks"),
     "GBP": ("pound", "pounds", "quid", "libra", "libras", "livres sterling", "pfund", "sterline", "pond", "фунтов",
             "sterlin", "جنيه استرليني", "पाउंड", "英镑", "英鎊", "ポンド", "파운드"),
-    "CNY": ("yuan", "yuanes", "rmb", "renminbi", "юаней", "元", "块钱", "块", "人民币"),
-    "TWD": ("塊錢", "塊", "台幣", "新台幣"),
-    "HKD": ("港币", "港幣"),
-    "JPY": ("yen", "yenes", "иен", "日元", "円"),
+    "CNY": ("yuan", "yuanes", "rmb", "renminbi", "юаней", "元", "块钱", "块", "人民币", "元人民币"),
+    "TWD": ("塊錢", "塊", "台幣", "新台幣", "元新台幣"),
+    "HKD": ("港币", "港幣", "蚊"),
+    "JPY": ("yen", "yenes", "иен", "日元", "円", "엔"),
     "KRW": ("won", "원", "韩元"),
-    "INR": ("rupee", "rupees", "rupias", "roupies", "रुपये", "रुपए", "रुपया", "卢比"),
-    "RUB": ("ruble", "rubles", "rublos", "rubel", "рубль", "рубля", "рублей", "руб", "卢布"),
-    "TRY": ("lira", "lirası", "liras", "tl"),
+    "INR": ("rupee", "rupees", "rupias", "roupies", "रुपये", "रुपए", "रुपया", "रुपयों", "रु.", "रु", "卢比", "rupaye",
+            "rupay", "rupaiya", "rupiya", "rs", "rs."),
+    "RUB": ("ruble", "rubles", "rublos", "rubel", "рубль", "рубля", "рублей", "рублями", "руб", "руб.", "卢布"),
+    "TRY": ("lira", "lirası", "lirayı", "liraya", "liralık", "liradan", "liras", "tl"),
     "BRL": ("reais", "real"),
     "PEN": ("soles",),
-    "CHF": ("franken", "francs suisses", "francos suizos"),
-    "AED": ("dirham", "dirhams", "درهم"),
-    "SAR": ("riyal", "riyals", "ريال"),
-    "$": ("dollar", "dollars", "dólar", "dólares", "dolares", "dolar", "dollari", "доллар", "долларов", "دولار",
-          "डॉलर", "刀"),
+    "CHF": ("franken", "francs suisses", "francos suizos", "franchi", "stutz"),
+    "AED": ("dirham", "dirhams", "درهم", "درهما", "دراهم"),
+    "SAR": ("riyal", "riyals", "ريال", "ريالا", "ريالات"),
+    "EGP": ("جنيه", "جنيها", "جنيهات", "جنيه مصري"),
+    "KZT": ("тенге",),
+    "UAH": ("гривен", "гривны", "грн"),
+    "BYN": ("бел. руб.", "белорусских рублей"),
+    "PLN": ("злотых", "zloty", "zlotych"),
+    "$": ("dollar", "dollars", "dólar", "dólares", "dolares", "dolar", "dollari", "доллар", "доллара", "долларов",
+    "دولار",
+          "دولارا", "دولارات", "डॉलर", "刀"),
     "PESO": ("peso", "pesos"),
 }
 DOLLARS = {"US": "USD", "CA": "CAD", "AU": "AUD", "NZ": "NZD", "SG": "SGD", "HK": "HKD", "TW": "TWD", "MX": "MXN",
@@ -143,22 +82,61 @@ OUT_OF = ("out of", "/", "de", "sobre", "sur", "von", "su", "van", "из", "üze
 POINTS = ("分", "點分", "점")
 
 SIZE_BEFORE = ("size", "sz", "uk", "eu", "us", "talla", "talle", "tallas", "taille", "pointure", "größe", "groesse",
+               "grösse",
                "gr.", "tamanho", "taglia", "misura", "maat", "размер", "размера", "beden", "numara", "مقاس", "साइज",
                "साइज़", "尺码", "尺碼", "鞋码", "码数", "号码", "サイズ", "사이즈")
 SIZE_AFTER = ("码", "碼", "号码", "號碼", "センチ", "号サイズ", "サイズ", "사이즈", "호", "beden", "numara")
 SIZE_WORDS_SYSTEM = ("uk", "eu", "us")
 
-PHONE_CONTEXT = ("phone", "tel", "mobile", "cell", "whatsapp", "call me", "teléfono", "telefono",
-                 "celular", "móvil", "movil", "llám", "llam", "téléphone", "portable", "telefon", "handy", "telemóvel",
-                 "cellulare", "telefoon", "gsm", "телефон", "мобильн", "номер телефона", "هاتف", "جوال", "موبايل",
-                 "फोन", "मोबाइल", "手机", "手機", "电话", "電話", "携帯", "전화", "휴대폰")
+PHONE_CONTEXT = ("phone", "tel", "mobile", "cell", "whatsapp", "call me", "call us", "ring me", "text me",
+                 "reach me", "teléfono",
+                 "telefono", "celular", "móvil", "movil", "llám", "llam", "marca", "téléphone", "portable",
+                 "appelez", "appeler",
+                 "rappel", "appelle", "telefon", "handy", "ruf mich", "rufen sie", "ruft", "anrufen", "ruckruf",
+                 "telemóvel",
+                 "ligue", "ligar", "liga me", "me liga", "liguem", "ligem", "cellulare", "chiama", "richiama",
+                 "telefoon", "gsm",
+                 "bel me", "bel mij", "bel ons", "bellen", "belt u", "belt me", "terugbel", "телефон", "мобильн",
+                 "номер телефона", "позвон", "перезвон", "звоните", "наберите", "beni ara", "arayın", "arayabilir",
+                 "arar mı",
+                 "هاتف", "جوال", "موبايل", "اتصل", "كلمني", "كلموني", "دقوا", "رن علي", "تلفون", "फोन", "मोबाइल",
+                 "कॉल", "call kar",
+                 "call kijiye", "手机", "手機", "电话", "電話", "打给", "打給", "致电", "致電", "打我", "回电",
+                 "回電", "携帯",
+                 "전화", "휴대폰", "연락")
+TICKET_CONTEXT = ("ticket", "tickets", "tiquet", "tíquet", "тикет", "тикета", "工单", "工單", "工单号", "チケット",
+                  "티켓", "टिकट", "تذكرة",
+                  "التذكرة", "تيكت")
+CASE_CONTEXT = ("case", "complaint", "caso", "queja", "reclamo", "reclamación", "réclamation", "dossier", "fall",
+                "vorgang",
+                "beschwerde", "reklamation", "reclamação", "reclamo", "pratica", "klacht", "melding", "zaak",
+                "обращение", "жалоба",
+                "жалоба", "жалобу", "talep", "şikayet", "شكوى", "الشكوى", "शिकायत", "投诉", "投訴", "案件", "苦情",
+                "문의", "민원", "불만")
+"""Words before the number of a ticket: after :data:`CASE_CONTEXT` only a number with the zeros in front."""
+
+TAX_CONTEXT = ("nif", "nie", "dni", "cif", "vat", "vat number", "btw", "btw-nummer", "kvk", "ust", "ust-id",
+               "ust-idnr", "ust-id-nr", "ustid", "umsatzsteuer-id", "uid", "steuernummer",
+               "steuer-id", "tva", "siret", "siren", "cnpj", "cpf", "nipc", "contribuinte", "p.iva", "p. iva",
+               "partita iva",
+               "codice fiscale", "инн", "огрн", "кпп", "vergi no", "vergi numarası", "vkn", "tckn", "tc kimlik",
+               "gstin", "gst", "pan",
+               "tax id", "tax number", "ruc", "rut", "rfc", "nit", "cuit", "税号", "税務號", "統一編號", "統編",
+               "身份证", "法人番号",
+               "登録番号", "사업자", "사업자등록번호", "الرقم الضريبي", "رقم ضريبي", "जीएसटी", "bsn", "ssn")
 ORDER_CONTEXT = ("order", "orden", "pedido", "compra", "commande", "bestell", "auftrag", "encomenda", "ordine",
                  "заказ", "sipariş", "طلب", "ऑर्डर", "订单", "訂單", "单号", "注文", "주문", "#", "№")
 TRACKING_CONTEXT = ("track", "parcel", "package", "courier", "carrier", "shipment", "waybill", "rastre", "seguim",
                     "guía", "guia", "envío", "envio", "paquete", "suivi", "colis", "sendung", "paket", "rastreio",
                     "spedizion", "tracciam", "pakket", "zending", "трек", "отправлен", "посылк", "kargo", "takip",
                     "تتبع", "شحن", "ट्रैक", "快递", "快遞", "运单", "運單", "物流", "单号", "追跡", "伝票", "송장",
-                    "운송장", "택배")
+                    "운송장", "택배", "소포", "배송 번호", "label", "barcode", "volg", "zendingscode",
+                    "verzendcode", "etiket", "etiqueta",
+                    "etichetta", "étiquette", "etikett", "pacco", "pacote", "remessa", "накладн", "ттн", "этикетк",
+                    "koli", "بوليصة",
+                    "طرد", "باقة الشحن", "पार्सल", "पर्ची", "कूरियर", "पैकेज", "包裹", "面单", "面單", "單號", "物流單",
+                    "ラベル", "荷物",
+                    "問い合わせ番号", "お問い合わせ番号", "小包")
 POSTCODE_CONTEXT = ("postcode", "post code", "postal", "zip", "zip code", "postleitzahl", "cep", "c.a.p.",
                     "индекс", "posta kodu", "postakod", "الرمز البريدي", "पिन कोड", "पिनकोड", "pincode",
                     "pin code", "邮编", "邮政编码", "郵遞區號", "郵政編碼", "郵便番号", "우편번호")
@@ -173,9 +151,11 @@ COUNTRIES: dict[str, tuple[str, ...]] = {
     "nl": ("NL", "BE"),
     "ru": ("RU", "KZ", "BY"),
     "tr": ("TR",),
-    "ar": ("SA", "AE", "EG", "MA", "DZ", "IQ", "JO", "KW", "QA", "LB"),
+    "ar": ("SA", "AE", "EG", "MA", "DZ", "IQ", "JO", "KW", "QA", "LB", "TN", "OM", "BH", "LY", "SD", "SY", "YE", "PS"),
     "hi": ("IN",),
     "zh": ("CN", "TW", "HK", "SG"),
+    "zh-Hans": ("CN", "SG"),
+    "zh-Hant": ("TW", "HK", "MO"),
     "ja": ("JP",),
     "ko": ("KR",),
 }

@@ -94,8 +94,11 @@ class Phrases:
         return found
 
 
-def alternatives(words: Iterable[str]) -> str:
-    """A regular expression for any of some words in folded form, with boundaries where needed."""
+def alternatives(words: Iterable[str], *, continued: bool = False) -> str:
+    """A regular expression for any of some words in folded form, with boundaries where needed.
+
+    ``continued``: the words may follow others without a space, as "days" in "3days".
+    """
     groups: dict[tuple[bool, bool], list[str]] = {}
     for word in sorted({fold_same_length(word) for word in words}, key=lambda item: (-len(item), item)):
         bounds = (
@@ -106,7 +109,7 @@ def alternatives(words: Iterable[str]) -> str:
     return (
         "(?:"
         + "|".join(
-            (_LEFT if left else "") + "(?:" + "|".join(parts) + ")" + (_RIGHT if right else "")
+            (_LEFT if left and not continued else "") + "(?:" + "|".join(parts) + ")" + (_RIGHT if right else "")
             for (left, right), parts in groups.items()
         )
         + ")"

@@ -94,7 +94,7 @@ def known_of(tokens: Sequence[Token], found: Sequence[Found]) -> list[str]:
     return kinds
 
 
-Patterns = Callable[[str, str], Sequence[Found]]
+Patterns = Callable[[str, str, str], Sequence[Found]]
 
 
 def train_tagger(
@@ -102,8 +102,8 @@ def train_tagger(
 ) -> bool:
     """Learn from annotated examples and write the model; False if there is nothing to learn.
 
-    ``patterns`` gives the pattern entities of an (aligned, folded) text: the model learns beside
-    them, as it will be used.
+    ``patterns`` gives the pattern entities of an (aligned, folded) text in a language: the model learns
+    beside them, as it will be used.
     """
     trainer: Any = pycrfsuite.Trainer(verbose=False)
     annotated = 0
@@ -130,7 +130,7 @@ def train_tagger(
             for index in inside:
                 labels[index] = ("B-" if index == inside[0] else "I-") + annotation.entity
             annotated += bool(inside)
-        known = known_of(tokens, patterns(aligned.text, folded))
+        known = known_of(tokens, patterns(aligned.text, folded, example.language))
         trainer.append(features(tokens, aligned.text, known), labels)
     if not annotated:
         return False

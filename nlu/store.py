@@ -28,10 +28,13 @@ from nlu.language import LanguageModel
 from nlu.sequence import Tagger
 from nlu.training_data import data_files
 
-FORMAT = 9
+FORMAT = 10
 """Raise it when training or the files of a model change, so that old models are made anew."""
 
 KEPT = 2
+BLOCKS = "blocks"
+"""The folder beside the models with what a training may take over from the last one."""
+
 _PACKAGES = ("babel", "numpy", "python-crfsuite", "scikit-learn")
 _MANIFEST, _ARRAYS, _TAGGER = "model.json", "arrays.bin", "entities.crfsuite"
 _ALIGNED = 64

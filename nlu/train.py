@@ -27,6 +27,7 @@ from bot.config import Config, ConfigError, Problem, Settings, load_config
 from bot.contracts import LinguadeskError
 from nlu import detectors, store, vectors
 from nlu.entities import EntityExtractor, Tables, build_tables
+from nlu.found import Found
 from nlu.language import LanguageModel, train_language_model
 from nlu.sequence import train_tagger
 from nlu.training_data import TrainingData, load_training_data
@@ -37,6 +38,7 @@ Progress = Callable[[float, str], None]
 T = TypeVar("T")
 
 _FEW = 6000
+_WORTH_KEEPING = 1000
 _PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -88,6 +90,7 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
             [example.language for example in data.examples],
             encoded,
             workers=workers,
+            kept=config.models_dir / store.BLOCKS if len(data.examples) >= _WORTH_KEEPING else None,
         )
         if config.settings.recognizer.language_detector == "statistical":
             detectors.prepare(config.models_dir)
@@ -156,7 +159,11 @@ def _at_once(work: Callable[..., T], *arguments: Any) -> Future[T]:
 
 def _tagger(config: Config, data: TrainingData, tables: Tables, target: Path) -> bool:
     extractor = EntityExtractor(config.settings.shop, config.settings.languages, tables)
-    return train_tagger(data.examples, extractor.patterns, target)
+
+    def patterns(text: str, folded: str, language: str) -> list[Found]:
+        return extractor.patterns(text, folded, language=language)
+
+    return train_tagger(data.examples, patterns, target)
 
 
 def _accuracy(data: TrainingData, held_out: list[str]) -> dict[str, float]:

@@ -9,9 +9,10 @@ import pytest
 from actions import load_actions
 from bot.config import DialogueSettings, RecognizerSettings, Shop
 from bot.contracts import Entity, LanguageGuess, Parse, Reply
-from bot.dialogue import Dialogue, choose_language, resolve_choice
+from bot.dialogue import Dialogue, resolve_choice
 from bot.domain import load_domain
-from bot.state import Outcome, State, Step, Turn
+from bot.language_choice import choose_language
+from bot.state import Outcome, State, Step, Task, Turn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -254,3 +255,23 @@ class TestLanguage:
         language, state = self.choose(chosen, "en", self.SURE)
         assert language == "en"
         assert self.choose(state, "en", self.SURE)[0] == "es"
+
+    @pytest.mark.parametrize("slot", ["order_number", "contact", "callback_phone"])
+    @pytest.mark.parametrize("text", ["Rosa", "rosa blanco", "Calle 5", "ana@correo.es", "李明", "100234"])
+    def test_what_was_asked_for_changes_nothing(self, slot: str, text: str) -> None:
+        """An answer of a word or two to a question for data, however Spanish it looks."""
+        asked = State(task=Task("track_order", asking=slot))
+        language, state, _reason = choose_language(asked, "en", self.SURE, "", "en", 0.8, text)
+        assert language == "en"
+        assert choose_language(state, "en", self.SURE, "", "en", 0.8, "no lo encuentro")[0] == "es"
+
+    @pytest.mark.parametrize("text", ["¿Hablas español?", "no tengo el número", "没有订单号啊", "تتكلم عربي؟"])
+    def test_a_sentence_changes_it_even_then(self, text: str) -> None:
+        """Who answers a question with a sentence in another language is answered in that one."""
+        asked = State(task=Task("track_order", asking="order_number"))
+        assert choose_language(asked, "en", self.SURE, "", "en", 0.8, text)[0] == "es"
+
+    def test_a_name_does_not_begin_a_conversation_against_the_hint(self) -> None:
+        """What the platform says counts for more than a lone name; with a greeting it is the other way round."""
+        assert self.choose(State(), "", LanguageGuess("it", 0.4), "en")[0] == "en"
+        assert self.choose(State(), "", LanguageGuess("it", 0.95), "en")[0] == "it"

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 from tests.desk.office import Office, token_of
 
 # Where sentences are made, and what stands for the parts that are filled in.
-MADE = ("nlu/language.py", "nlu/recognizers/embedded.py", "bot/dialogue.py", "actions/language.py")
+MADE = ("nlu/language.py", "nlu/recognizers/embedded.py", "bot/language_choice.py", "actions/language.py")
 PARTS = {
     "count": "3", "simplified + traditional": "3", "kind": "simplified", "name": "Cyrillic letters",
     "best or candidates[0]": "uk", "_name(found)": "French", "_name(best)": "Chinese (Simplified)",

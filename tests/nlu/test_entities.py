@@ -118,7 +118,7 @@ def test_check_digits() -> None:
     assert not upu_is_valid("RR123456784CN")
     assert ups_is_valid("1Z999AA10123456784")
     assert not ups_is_valid("1Z999AA10123456785")
-    sure, unsure = EXTRACTOR.extract("RR123456785CN RR123456784CN")
+    sure, unsure = EXTRACTOR.extract("tracking RR123456785CN RR123456784CN")
     assert sure.confidence == 1.0 > unsure.confidence
 
 

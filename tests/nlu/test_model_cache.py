@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -90,6 +91,45 @@ def test_training_is_deterministic(project: Project, tmp_path: Path) -> None:
     assert train(config) == one
     for name in ("arrays.bin", "entities.crfsuite"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
+
+
+def many(language: str, extra: str = "") -> str:
+    """A file of six hundred examples of two intents; ``extra`` is one more."""
+    words = [f"{language}{number:03}" for number in range(60)]
+    lines: dict[str, list[str]] = {"greet": [], "track_order": [extra] if extra else []}
+    for shift in range(10):
+        intent = ("greet", "track_order")[shift % 2]
+        lines[intent] += [f"{word} {words[(place * 7 + shift) % 60]} {intent}" for place, word in enumerate(words)]
+    return 'version: "3.1"\nnlu:\n' + "".join(
+        f"  - intent: {intent}\n    examples: |\n" + "".join(f"      - {line}\n" for line in found)
+        for intent, found in lines.items()
+    )
+
+
+def test_only_the_language_that_has_changed_is_learnt_again(project: Project) -> None:
+    """What is kept of the last training changes nothing but the time: the model is that of a training from nothing."""
+    config = project({"en/all.yml": many("en"), "es/all.yml": many("es")})
+    train(config)
+    kept = {file.name: file.stat().st_mtime_ns for file in (config.models_dir / store.BLOCKS).iterdir()}
+    (config.home / "nlu/data/es/all.yml").write_text(many("es", "por fin llega"), encoding="utf-8")
+    path = train(config)
+    now = {file.name for file in (config.models_dir / store.BLOCKS).iterdir()}
+    assert len(kept) == len(now) == 2 and len(now & set(kept)) == 1
+    incremental = (path / "arrays.bin").read_bytes()
+    for folder in (path, config.models_dir / store.BLOCKS):
+        shutil.rmtree(folder)
+    assert (train(config) / "arrays.bin").read_bytes() == incremental
+
+
+def test_a_damaged_block_is_learnt_again(project: Project) -> None:
+    """What was cut off on the disk is no reason for another model, or for none."""
+    config = project({"en/all.yml": many("en"), "es/all.yml": many("es")})
+    path = train(config)
+    whole = (path / "arrays.bin").read_bytes()
+    shutil.rmtree(path)
+    for file in (config.models_dir / store.BLOCKS).iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    assert (train(config) / "arrays.bin").read_bytes() == whole
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "missing", "manifest", "format"])

@@ -47,6 +47,12 @@ async def test_general_questions_in_three_languages(customer: Customer, question
     customer.sees(seen)
 
 
+async def spoken(desk: App) -> str:
+    """The language of the only conversation there is."""
+    async with desk.database.read() as session:
+        return (await session.scalars(select(Conversation.language))).one()
+
+
 class TestLanguage:
     """The language of the answers."""
 
@@ -82,6 +88,62 @@ class TestLanguage:
     async def test_one_that_is_not_spoken(self, customer: Customer) -> None:
         """A message in Polish: which languages are spoken, in the language known so far."""
         await customer.says("Dzień dobry, chciałbym się dowiedzieć, kiedy przyjdzie moja paczka z butami")
+        customer.sees("English", "Spanish", "Chinese")
+
+    @pytest.mark.parametrize(
+        "name",
+        ["Giovanni", "João", "Jean-Pierre Dubois", "Mehmet Yılmaz", "Иван Петров", "El Corte Inglés", "PostNL",
+         "Keizersgracht 12, Amsterdam", "李伟"],
+    )  # fmt: skip
+    async def test_no_name_and_no_address_changes_it(self, desk: App, customer: Customer, name: str) -> None:
+        """In the midst of an English conversation, and in answer to a question."""
+        await customer.says("where is my order?")
+        customer.sees("order number")
+        await customer.says(name)
+        assert await spoken(desk) == "en"
+        await customer.says("never mind, thank you for your help")
+        await customer.says(name)
+        assert await spoken(desk) == "en"
+
+    @pytest.mark.parametrize(
+        ("sentence", "language"),
+        [
+            ("Hablas español?", "es"),
+            ("kannst du deutsch", "de"),
+            ("請問什麼時候會到", "zh-Hant"),
+            ("請問可以講中文嗎", "zh-Hant"),
+        ],
+    )
+    async def test_a_short_sentence_changes_it_at_once(
+        self, desk: App, customer: Customer, sentence: str, language: str
+    ) -> None:
+        """After a name that did not, and while an order number is asked for."""
+        await customer.says("where is my order?")
+        await customer.says("Giovanni")
+        assert await spoken(desk) == "en"
+        await customer.says(sentence)
+        assert await spoken(desk) == language
+
+    async def test_an_address_is_asked_for_and_given(self, desk: App, customer: Customer) -> None:
+        """The new address in another language's words leaves the conversation English."""
+        await customer.says("I want to change the delivery address of order 100236")
+        await customer.says("ana@example.com")
+        await customer.says("Calle de la Luna 8, 2º B, 28013 Madrid")
+        assert await spoken(desk) == "en"
+        await customer.says("yes")
+        assert await spoken(desk) == "en"
+
+    @pytest.mark.parametrize(("first", "language"), [("Hola", "es"), ("Giovanni", "zh-Hans")])
+    async def test_a_greeting_decides_and_a_name_does_not(self, desk: App, first: str, language: str) -> None:
+        """At the beginning, against what the platform says."""
+        customer = Customer(RestChannel(desk, locale="zh-CN"))
+        await customer.says(first)
+        assert await spoken(desk) == language
+
+    @pytest.mark.parametrize("text", ["де моє замовлення 100234?", "سفارش من کجاست", "मेरो अर्डर कहाँ छ"])
+    async def test_a_short_one_that_is_not_spoken(self, customer: Customer, text: str) -> None:
+        """Ukrainian, Persian, Nepali in three words: which languages are spoken."""
+        await customer.says(text)
         customer.sees("English", "Spanish", "Chinese")
 
     async def test_the_platforms_hint(self, desk: App) -> None:

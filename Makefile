@@ -70,7 +70,7 @@ PYTHON310 ?= $(shell for p in "$$(command -v python3.10)" "$$HOME"/.pyenv/versio
 .rasa/done: $(VENV)/bin/uv nlu/rasa/requirements.lock
 	@test -n "$(PYTHON310)" || { echo "Rasa 3.6 needs Python 3.10; name it: make rasa-env PYTHON310=/path/to/python3.10" >&2; exit 1; }
 	$(BIN)/uv venv --quiet --clear --python $(PYTHON310) .rasa
-	$(BIN)/uv pip install --quiet --python .rasa/bin/python --require-hashes -r nlu/rasa/requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python .rasa/bin/python --require-hashes -r nlu/rasa/requirements.lock
 	touch $@
 
 $(VENV)/bin/uv:

@@ -163,23 +163,7 @@ def fit_classifier(
         vectors = placed(vectors, center)
     random = np.random.default_rng(seed)
     parts = _split(languages, random)
-    size = min(LANDMARKS, len(truth)) if vectors is not None and len(parts) > 1 else 0
-    chosen = _landmarks(texts, size)
-    landmarks = vectors[chosen] if vectors is not None else np.empty((0, 0), dtype=np.float32)
-    reduce = _whitening(landmarks)
-    tasks = [
-        _Task(
-            language,
-            [texts[place] for place in index.tolist()],
-            targets[index],
-            vectors[index] if vectors is not None else None,
-            landmarks,
-            reduce,
-            TFIDF_SHARE,
-            kept,
-        )
-        for language, index in parts
-    ]
+    tasks = _tasks(texts, targets, vectors, parts, kept)
     plenty = len(labels) >= _PLENTY * len(set(zip(languages, labels, strict=True)))
     if vectors is not None and not plenty:
         hits = sum((workers.map if workers else map)(_hits, tasks))
@@ -200,13 +184,13 @@ def fit_classifier(
         ]
         classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0, examples)
         return classifier, _names(quick.probabilities(quick_scores), intents)
-    blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets, reduce)
+    blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets)
     full = _calibrate(held_out, truth, len(intents))
     second = full.probabilities(held_out)
     classifier = IntentClassifier(
         intents=intents,
         blocks=tuple(blocks),
-        landmarks=landmarks,
+        landmarks=tasks[0].landmarks,
         landmark_weights=landmark_weights,
         gamma=GAMMA,
         quick=quick,
@@ -216,6 +200,32 @@ def fit_classifier(
         center=center,
     )
     return classifier, _names(second, intents)
+
+
+def _tasks(
+    texts: Sequence[str],
+    targets: Floats,
+    vectors: Floats | None,
+    parts: Sequence[tuple[str, npt.NDArray[np.intp]]],
+    kept: Path | None,
+) -> list[_Task]:
+    """A task for each block."""
+    size = min(LANDMARKS, len(texts)) if vectors is not None and len(parts) > 1 else 0
+    landmarks = vectors[_landmarks(texts, size)] if vectors is not None else np.empty((0, 0), dtype=np.float32)
+    reduce = _whitening(landmarks)
+    return [
+        _Task(
+            language,
+            [texts[place] for place in index.tolist()],
+            targets[index],
+            vectors[index] if vectors is not None else None,
+            landmarks,
+            reduce,
+            TFIDF_SHARE,
+            kept,
+        )
+        for language, index in parts
+    ]
 
 
 def _landmarks(texts: Sequence[str], size: int) -> npt.NDArray[np.intp]:
@@ -352,12 +362,12 @@ def _join(
     parts: Sequence[npt.NDArray[np.intp]],
     learnt: Sequence[_Learnt],
     targets: Floats,
-    reduce: Floats,
 ) -> tuple[list[Block], Floats, Floats]:
     """The second stage from all blocks together.
 
     Returns the blocks, each example's score by the model trained without it, the landmarks' weights.
     """
+    reduce = tasks[0].reduce
     size = len(reduce)
     inner = sum((block.inner for block in learnt), np.zeros((size, size), dtype=np.float64))
     inner[np.diag_indices_from(inner)] += 1

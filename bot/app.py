@@ -192,7 +192,7 @@ def metrics_routes(app: App) -> list[BaseRoute]:
 
     async def metrics(request: Request) -> Response:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode(), token)
+        same = hmac.compare_digest(given.strip().encode("latin-1"), token)
         if scheme.lower() != "bearer" or not same:
             hint = "Send the header Authorization: Bearer with the value of LINGUADESK_METRICS_TOKEN.\n"
             return PlainTextResponse(hint, 401, headers={"WWW-Authenticate": "Bearer"})

@@ -28,7 +28,7 @@ from bot.contracts import (
 )
 from bot.dialogue import Dialogue, resolve_choice
 from bot.domain import Domain
-from bot.hearing import Heard, Listener
+from bot.hearing import Heard, Held, Listener
 from bot.inbox import TOPIC
 from bot.language_choice import choose_language
 from bot.metrics import BUTTON, UNDERSTOOD, Metrics
@@ -166,7 +166,7 @@ class Engine:
         metrics: Metrics | None = None,
     ) -> None:
         self._database = database
-        self._listener = Listener(recognizer, settings.shop)
+        self._listener = Listener(database, recognizer, settings.shop)
         self._voice = voice
         self._domain = domain
         self._actions = actions
@@ -190,9 +190,9 @@ class Engine:
         """Begin to understand an event that is about to be committed: the disk is slower than the recogniser."""
         self._listener.anticipate(event)
 
-    async def understand(self, event: Inbound, language: str = "") -> Heard:
-        """What an event says; needs no transaction and may take its time. ``language`` is the conversation's so far."""
-        return await self._listener.understand(event, language)
+    async def understand(self, event: Inbound, held: Held | None = None) -> Heard:
+        """What an event says, with what is known of its conversation; needs no transaction and may take its time."""
+        return await self._listener.understand(event, held)
 
     async def handle(self, conversation_id: int, inbox_id: int, heard: Heard) -> bool:
         """Handle one event, if it is still the next of its conversation.
@@ -212,7 +212,6 @@ class Engine:
                 # Another process has just failed on it: its next try has its time. Or the customer has
                 # changed it since it was read.
                 return False
-            heard = await self._listener.dated(session, row.Conversation, row.received_at, heard)
             answered = await self._converse(session, row.Conversation, row, heard)
             self._listener.note(heard.event, row.Conversation.language)
             await (await session.connection()).execute(_DONE, {"handled": inbox_id, "moment": now()})

@@ -176,7 +176,10 @@ class Metrics:
                 self._failing.add(name)
             else:
                 self._failing.discard(name)
-        encode, content_type = choose_encoder(accept)
+        try:
+            encode, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is no number
+            encode, content_type = choose_encoder("")
         return encode(_Page(self.registry, families)), content_type
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot.config import DeliverySettings
 from bot.contracts import Inbound, LinguadeskError
 from bot.engine import Engine
+from bot.hearing import Held
 from bot.inbox import TOPIC
 from bot.pace import backoff
 from bot.services import timers
@@ -49,7 +50,7 @@ _first = (
     .subquery()
 )
 _HEADS = (
-    select(Inbox.id, Inbox.conversation_id, Inbox.event, Inbox.attempts, Conversation.language)
+    select(Inbox.id, Inbox.conversation_id, Inbox.event, Inbox.attempts, Inbox.received_at, Conversation.language)
     .join(_first, _first.c.id == Inbox.id)
     .join(Conversation, Conversation.id == Inbox.conversation_id)
     .where(Inbox.due_at <= bindparam("moment"))
@@ -65,6 +66,7 @@ class _Found(NamedTuple):
     conversation_id: int
     event: dict[str, Any]
     attempts: int
+    received_at: datetime
     language: str
 
 
@@ -160,7 +162,8 @@ class InboxWorker:
 
     async def _handle(self, found: _Found) -> None:
         try:
-            heard = await self._engine.understand(Inbound.from_json(found.event), found.language)
+            held = Held(found.conversation_id, found.language, found.received_at)
+            heard = await self._engine.understand(Inbound.from_json(found.event), held)
             if not await self._engine.handle(found.conversation_id, found.id, heard):
                 # Another process holds the conversation; do not ask again in a tight circle.
                 await asyncio.sleep(0.05)

@@ -24,6 +24,9 @@ _MONEY_AFTER_PIECE = re.compile(
 )
 _ALSO_WEIGHT = frozenset({"GBP", "PESO", "BRL", "CNY", "TWD", "HKD"})
 _MANY = 10
+_NEAR = 40
+# Codes of currencies that in small letters are words or something else.
+_ALSO_WORDS = frozenset({"try", "all", "php", "cop", "mad", "bob", "top", "won"})
 
 
 class AmountFinder:
@@ -63,6 +66,8 @@ class AmountFinder:
         ``language``: whose number words count, all for an unknown one.
         """
         for start, end, code in self._words.find(folded):
+            if text[start:end] in _ALSO_WORDS:
+                continue
             found = self._in_words(folded, start, language)
             if found and self._is_money(folded, start, end, code, *found):
                 yield Found("amount", f"{_plain(found[1])} {self._meant(code)}", found[0], end)
@@ -72,6 +77,8 @@ class AmountFinder:
             for match in pattern.finditer(folded):
                 number = parse_number(match["number"])
                 code = self._code(match["currency"])
+                if text[slice(*match.span("currency"))] in _ALSO_WORDS:
+                    continue
                 if number is not None and code:
                     yield Found("amount", f"{number} {code}", match.start(), match.end())
 
@@ -216,7 +223,10 @@ class SizeFinder:
             for match in pattern.finditer(folded):
                 start, end = match.span("size")
                 yield Found("size", text[start:end].upper(), start, end)
-        yield from (item for item in self.letters(text) if self._is_size(text, folded, item))
+        letters = self.letters(text)
+        # What holds for all of them is looked for once: a text may consist of nothing but capitals.
+        sized = bool(letters) and (len(_SIZES.findall(text)) > 1 or bool(self._word.search(folded)))
+        yield from (item for item in letters if sized or self._is_size(text, folded, item))
 
     def letters(self, text: str) -> list[Found]:
         """Single capital letters that may be sizes; an initial ("M. Dupont") is none."""
@@ -233,9 +243,7 @@ class SizeFinder:
         alone = not any(char.isalnum() for char in text[: item.start] + text[item.end :])
         return (
             alone
-            or bool(self._beside.search(folded, 0, item.start))
-            or bool(self._word.search(folded))
-            or len(_SIZES.findall(text)) > 1
+            or bool(self._beside.search(folded, max(0, item.start - _NEAR), item.start))
             or bool(self._followed.match(folded, item.end))
             or not _LATIN.search(text[: item.start] + text[item.end :])
         )

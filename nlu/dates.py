@@ -339,11 +339,10 @@ def _relative(message: _Message) -> Iterator[Found]:
 
 def _entry(table: Mapping[str, _T], words: str) -> _T:
     """What a table has for some words, however spaces and hyphens are set."""
-    key = " ".join(words.split())
-    for spelled in (key, key.replace(" ", "-"), key.replace("-", " ")):
-        if spelled in table:
-            return table[spelled]
-    raise KeyError(words)
+    if words in table:
+        return table[words]
+    wanted = words.replace("-", " ").split()
+    return next(value for spelled, value in table.items() if spelled.replace("-", " ").split() == wanted)
 
 
 def _of_week(today: date | None, weeks: int, number: int) -> date | None:

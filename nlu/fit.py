@@ -53,7 +53,18 @@ _MIN_EXAMPLES = 2
 _FREQUENT = 0.02
 _FEW, _SAMPLE = 2000, 16_000
 _NEVER = -30.0
-_KEPT_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where blocks are kept from one training to the next, and what made them: of anything else they are no use."""
+
+    folder: Path
+    made_by: str
+
+    def file(self, key: str) -> Path:
+        """The file of a block."""
+        return self.folder / f"{key}.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,13 @@ class _Task:
     landmarks: Floats
     reduce: Floats
     share: float
-    kept: Path | None = None
+    kept: Kept | None = None
 
     def key(self) -> str:
         """A number of all that the block follows from."""
         digest = hashlib.blake2b(digest_size=20)
-        numbers = (GAMMA, TFIDF_SHARE, RIDGE_WITH_VECTORS, RIDGE_ALONE, self.share, _KEPT_FORMAT)
-        digest.update(repr((numbers, self.language, self.texts)).encode("utf-8", "replace"))
+        settings = (GAMMA, TFIDF_SHARE, RIDGE_WITH_VECTORS, RIDGE_ALONE, self.share, self.kept and self.kept.made_by)
+        digest.update(repr((settings, self.language, self.texts)).encode("utf-8", "replace"))
         for array in (self.targets, self.vectors, self.landmarks):
             digest.update(np.ascontiguousarray(array).tobytes() if array is not None else b"-")
         return digest.hexdigest()
@@ -124,7 +135,7 @@ class _Learnt:
                 shape = (len(own["quick_scores"]), len(chars) + len(words))
                 rows = scipy.sparse.csr_matrix((found["data"], found["indices"], found["indptr"]), shape=shape)
             file.touch()
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         return cls(chars=chars, words=words, rows=rows, **own)
 
@@ -140,12 +151,12 @@ def fit_classifier(
     vectors: Floats | None,
     seed: int = 0,
     workers: Executor | None = None,
-    kept: Path | None = None,
+    kept: Kept | None = None,
 ) -> tuple[IntentClassifier, list[str]]:
     """Train on texts, their intents, their languages and, where used, their sentence vectors of one or two encoders.
 
-    ``workers`` learn blocks side by side; without them it is done here, one after another. In the folder ``kept``
-    blocks of the last training are kept: a language of which nothing has changed is not learnt again.
+    ``workers`` learn blocks side by side; without them it is done here, one after another. Where ``kept``
+    says, blocks of the last training are kept: a language of which nothing has changed is not learnt again.
 
     Returns the classifier, and for each text the intent found by the model trained without it. The
     result is the same for the same input. Raises ConfigError for fewer than two intents.
@@ -170,7 +181,7 @@ def fit_classifier(
         tasks = [replace(task, share=TFIDF_SHARES[int(np.argmax(hits))]) for task in tasks]
     learnt = list((workers.map if workers else map)(_recalled, tasks))
     if kept is not None:
-        _forget(kept, {f"{task.key()}.npz" for task in tasks})
+        _forget(kept.folder, {kept.file(task.key()).name for task in tasks})
     quick_scores = np.empty_like(targets)
     for (_, index), block in zip(parts, learnt, strict=True):
         quick_scores[index] = block.quick_scores
@@ -207,7 +218,7 @@ def _tasks(
     targets: Floats,
     vectors: Floats | None,
     parts: Sequence[tuple[str, npt.NDArray[np.intp]]],
-    kept: Path | None,
+    kept: Kept | None,
 ) -> list[_Task]:
     """A task for each block."""
     size = min(LANDMARKS, len(texts)) if vectors is not None and len(parts) > 1 else 0
@@ -238,7 +249,7 @@ def _recalled(task: _Task) -> _Learnt:
     """A block as the last training has kept it, else learnt."""
     if task.kept is None:
         return _learn_block(task)
-    file = task.kept / f"{task.key()}.npz"
+    file = task.kept.file(task.key())
     found = _Learnt.kept(file)
     if found is None:
         found = _learn_block(task)

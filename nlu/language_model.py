@@ -32,11 +32,6 @@ _NO_WORDS = re.compile(
     r"https?://[!-~]+|www\.[!-~]+|[!-~]+@[!-~]+|(?<!\w)[@#/]\w+"  # addresses, mentions, commands
     r"|(?<![A-Za-z0-9])[A-Za-z-]*\d[A-Za-z0-9.,:/-]*"  # numbers and codes
 )
-_WORDS = re.compile(
-    r"https?://[!-~]+|www\.[!-~]+|[!-~]+@[!-~]+|(?<!\w)[@#/]\w+"  # addresses, mentions, commands
-    r"|(?<![A-Za-z0-9])[A-Za-z-]*\d[A-Za-z0-9.,:/-]*"  # numbers and codes
-)
-_LETTERS = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"(?:[^\W\d_]|[\u0900-\u0903\u093a-\u094f'’])+")
 
 

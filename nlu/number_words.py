@@ -147,7 +147,8 @@ _GREAT = 1000
 _EAST_GREAT = 10000
 _MOST = 120
 _EAST = ("zh", "ja", "ko")
-_DIGITS = r"\d+(?:[.,]\d+)*"
+# From the first digit on: a number that could be cut anywhere is tried in all ways.
+_DIGITS = r"(?<!\d)\d+(?:[.,]\d+)*"
 
 
 def _pairs(text: str) -> dict[str, Decimal]:

@@ -17,11 +17,11 @@ _EMAIL = re.compile(
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![A-Za-z0-9@])"
 )
 URL = re.compile(r"(?:https?://|www\.)[!-~]+")
-_UPS = re.compile(r"(?<![A-Za-z0-9])1Z(?:[ -]?[0-9A-Z]){16}(?![A-Za-z0-9])", re.IGNORECASE)
-_UPU = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2} ?\d{3} ?\d{3} ?\d{3} ?[A-Z]{2}(?![A-Za-z0-9])", re.IGNORECASE)
-_CARRIER = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,4}\d{12,18}(?![A-Za-z0-9])", re.IGNORECASE)
+_UPS = re.compile(r"(?<![A-Za-z0-9])1Z(?:[ -]?[0-9A-Z]){16}(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
+_UPU = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2} ?\d{3} ?\d{3} ?\d{3} ?[A-Z]{2}(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
+_CARRIER = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2,4}\d{12,18}(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
 _LONG_DIGITS = re.compile(r"(?<![A-Za-z0-9.+-])\d(?:[ -]?\d){9,21}(?![A-Za-z0-9]|-\d)")
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])", re.IGNORECASE)
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])", re.IGNORECASE | re.ASCII)
 _CARD = re.compile(r"(?<![A-Za-z0-9.+-])[2-6](?:[ -]?\d){12,18}(?![A-Za-z0-9]|-\d)")
 _ISSUERS = re.compile(r"4|5[0-8]|6|3[0-9]|2[2-7]")
 # Tax numbers whose form says what they are: CNPJ and CPF, a Spanish NIF, a Dutch VAT number.
@@ -30,14 +30,16 @@ _TAX = re.compile(
     r"(?![\w-])",
     re.IGNORECASE,
 )
+# Kinds of tax numbers that in small letters are words of some language.
+_ALSO_WORDS = frozenset({"nie", "cif", "siren", "pan", "rut", "nit"})
 _NIF = "TRWAGMYFPDXBNJZSQVHLCKE"
 _NUMBER_LIKE = re.compile(r"(?<![\w@])[A-Z]{0,4}[\d][\d A-Z./-]{4,20}[\dA-Z](?![\w@])", re.IGNORECASE)
 _GROUPS = re.compile(
     r"(?<![A-Za-z0-9@.+/-])\d{1,6}(?:([ .\u00a0\u2010-\u2015-])\d{2,6})(?:\1\d{2,6}){0,2}(?![\w@%€$£]|[.,/-]?\d)"
 )
 _LONE = re.compile(r"^[\s#№]*$")
-_TICKET = re.compile(r"(?<![A-Za-z0-9-])T ?[-\u2010-\u2015] ?(\d{3,10})(?![A-Za-z0-9]|-\d)", re.IGNORECASE)
-_TICKET_PLAIN = re.compile(r"(?<![A-Za-z0-9-])T(0\d{5})(?![A-Za-z0-9]|-\d)", re.IGNORECASE)
+_TICKET = re.compile(r"(?<![A-Za-z0-9-])T ?[-\u2010-\u2015] ?(\d{3,10})(?![A-Za-z0-9]|-\d)", re.IGNORECASE | re.ASCII)
+_TICKET_PLAIN = re.compile(r"(?<![A-Za-z0-9-])T(0\d{5})(?![A-Za-z0-9]|-\d)", re.IGNORECASE | re.ASCII)
 _PHONE = re.compile(r"(?<![A-Za-z0-9@._/#-])(?:\+|00)?[(]?\d[\d\s().\u00a0\u2010-\u2015/-]{4,22}\d(?![A-Za-z0-9@]|-\d)")
 _DIGITS = re.compile(r"\D")
 _ARABIC = re.compile(r"[\u0600-\u06ff]")
@@ -154,7 +156,8 @@ class NumberFinder:
             if len(number) >= _SHORTEST_IBAN and iban_is_valid(number):
                 yield Found("", "", match.start(), end)
         for match in _CARD.finditer(text):
-            if card_is_valid(_DIGITS.sub("", match[0])):
+            named = self._says(_before(folded, match.start()), "tracking")
+            if not named and card_is_valid(_DIGITS.sub("", match[0])):
                 yield Found("", "", *match.span())
         for match in _TAX.finditer(text):
             nif = match["nif"]
@@ -165,6 +168,8 @@ class NumberFinder:
         for word in self._tax.finditer(folded):
             like = _NUMBER_LIKE.search(text, word.end(), word.end() + _NEAR)
             if like is None or len(text[word.end() : like.start()].split()) > _BETWEEN:
+                continue
+            if _shape(like[0]) == self._shape or (word[0] in _ALSO_WORDS and not text[slice(*word.span())].isupper()):
                 continue
             end = like.end() if like[0][0].isdigit() else like.start() + len(like[0].split(" ")[0])
             if not self._says(folded[word.end() : like.start()], "order"):

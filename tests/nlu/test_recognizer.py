@@ -247,6 +247,19 @@ def test_the_conversations_language_tips_the_balance(project: Project) -> None:
     assert recognizer.parse_sync("wo ist mein Paket denn nun", language="en").intent == "track_order"
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("请问我昨天买的台灯什么时候能送到公司", "en"),
+        ("注文した靴がまだ届いていないのですが", "es"),
+        ("Wo bleibt denn mein Paket?", "fr"),
+    ],
+)
+def test_a_sentence_speaks_for_itself(real: EmbeddedRecognizer, text: str, language: str) -> None:
+    """What is clearly in another language than the conversation is understood as if there were none."""
+    assert real.parse_sync(text, language=language).ranking == real.parse_sync(text).ranking
+
+
 def test_an_example_counts_only_where_its_language_is_likely(project: Project) -> None:
     """A German example does not decide what an English sentence means that happens to be written alike."""
     both = {**HOMONYMS, "de/more.yml": HOMONYMS["de/all.yml"].replace("- gift\n", "- where is my order\n", 1)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from babel import Locale
@@ -11,7 +12,7 @@ from bot.contracts import LanguageGuess
 from nlu import lexicon
 from nlu.detectors import Detector
 from nlu.language_model import CLEARLY, NOT_LATIN, LanguageModel, letters_only, train_language_model
-from nlu.naming import is_east_asian_name, is_name
+from nlu.naming import is_east_asian_name, is_name, without_names
 from nlu.neighbours import neighbour
 from nlu.romanised import romanised
 from nlu.scripts import LANGUAGES, NAMES, chinese_evidence, main_script
@@ -82,7 +83,24 @@ class LanguageIdentifier:
             # Enough to begin a conversation with where nothing else is known, though not to change its language.
             sure = min(guess.confidence, _UNKNOWN)
             return LanguageGuess(guess.language, sure, reason="perhaps a name or an address")
-        return guess
+        return guess if script in _EAST or self._alone else self._unnamed(text, words, guess)
+
+    def _unnamed(self, text: str, words: str, guess: LanguageGuess) -> LanguageGuess:
+        """The guess, or what the words around a name say if that is another language: "me llamo Giovanni"."""
+
+        def ordinary(word: str) -> bool:
+            return max(self._rates(word).values()) >= _USUAL
+
+        around = letters_only(without_names(text, ordinary))
+        if around == words:
+            return guess
+        telling = [word for word in fold(around).split() if word not in _EVERYWHERE]
+        other = self._guess(around, telling, main_script(around))
+        if other.language == guess.language and other.confidence <= guess.confidence:
+            return guess
+        if not other.language and not other.foreign:
+            return guess
+        return replace(other, reason=f"{other.reason}, names left out")
 
     def _guess(self, words: str, telling: Sequence[str], script: str) -> LanguageGuess:
         if not script or (script == "Latin" and (not telling or len("".join(telling)) < 2)):

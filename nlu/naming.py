@@ -85,6 +85,16 @@ _KOREAN_ADDRESS = re.compile(r"(?:시|도|군|구|읍|면|동|리|로|길|호|�
 # French pronouns that lean on a verb, which is then seldom among the examples: j'habite, c'est, qu'il.
 _I_AM = re.compile("(?:[jcmnt]|qu)['’]", re.IGNORECASE)
 
+_INTRODUCES = re.compile(
+    r"\b(?:my name(?: is|['’]s)|(?:me llamo|mi nombre es)|(?:je m['’]appelle|mon (?:pré)?nom (?:est|c['’]est))"
+    r"|(?:ich hei(?:ß|ss)e|mein name ist)|(?:(?:eu )?me chamo|chamo-me|(?:o )?meu nome é)"
+    r"|(?:mi chiamo|il mio nome è)|(?:ik heet|mijn naam is)|(?:benim )?(?:adım|ismim)|mera naam"
+    r"|меня зовут|мо[её] имя)\s",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[^.!?…\n]+")
+_SPELT = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+
 _FEW = 3
 _SOME = 6
 _MANY = 12
@@ -142,6 +152,39 @@ def is_name(
         return False
     others = [word for word in words if word.casefold() not in own and word not in place and word not in brands]
     return len(words) <= _FEW and not any(common(word) >= usual for word in others)
+
+
+def without_names(text: str, ordinary: Callable[[str], bool]) -> str:
+    """A message without the names that somebody says of himself or others: "me llamo Giovanni Rossi".
+
+    Args:
+        text: the message as it was written.
+        ordinary: whether a word is said in small letters in any language, as German nouns are in haste.
+
+    Returns:
+        What is left, or the whole message where there is no name in the midst of words.
+    """
+    gone: list[tuple[int, int]] = []
+    left = 0
+    for sentence in _SENTENCE.finditer(text):
+        begun = _INTRODUCES.search(sentence[0])
+        after = sentence.start() + begun.end() if begun else -1
+        said = 0
+        for place, word in enumerate(_SPELT.finditer(text, sentence.start(), sentence.end())):
+            titled = word[0][0].isupper() and not word[0].isupper()
+            known = all(part.casefold() in _PEOPLE for part in re.split("[-’']", word[0]))
+            said += word.start() >= after >= 0
+            if known or (titled and place and not ordinary(word[0])) or 0 < said <= _FEW:
+                gone.append(word.span())
+            else:
+                left += word[0].islower() or not place
+    if not gone or left < _FEW - 1:
+        return text
+    kept, start = [], 0
+    for first, last in gone:
+        kept.append(text[start:first])
+        start = last
+    return "".join([*kept, text[start:]])
 
 
 def is_east_asian_name(text: str, words: str, known: Sequence[bool]) -> bool:

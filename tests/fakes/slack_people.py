@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.slack_objects import Delivery, Post, buttons_of, menus_of
@@ -17,6 +18,12 @@ class SlackPeople(SlackWorkspace):
 
     async def send(self, body: dict[str, Any], kind: str, *, wait: bool = True, tries: int = 0) -> Delivery:
         """Deliver a body to the app."""
+        raise NotImplementedError
+
+    async def until(
+        self, condition: Callable[[], object], timeout: float = 5.0, tell: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Wait until something has become true through a request."""
         raise NotImplementedError
 
     # Messages
@@ -199,10 +206,11 @@ class SlackPeople(SlackWorkspace):
 
         Args:
             values: by the beginning of a field's id; of a menu the value of the option.
-            view: the form.
+            view: the form; if none is given, one that opens within five seconds will do.
             user: the person.
             wait: whether to wait for the answer.
         """
+        await self.until(lambda: view or self.modals, tell=lambda: "no form has been opened")
         form = view or self.modals[-1]
         payload = self._interaction("view_submission", user) | {
             "view": form | {"state": {"values": self._values(form, values)}, "type": "modal", "team_id": TEAM},

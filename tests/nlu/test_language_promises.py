@@ -554,6 +554,22 @@ def test_sentences_and_greetings_do(real: EmbeddedRecognizer, text: str, languag
     assert guess.language == language and guess.confidence >= SWITCH, guess
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [("me llamo Giovanni Rossi", "es"), ("me llamo giovanni rossi", "es"), ("Hola, soy Giovanni Rossi", "es"),
+     ("my name is Giovanni Rossi", "en"), ("it is for Maria Garcia", "en"), ("I want to speak to José Luis", "en"),
+     ("je m'appelle Mehmet Yılmaz", "fr"), ("le colis est pour Hans Müller", "fr"), ("ich heiße Pierre Dubois", "de"),
+     ("mein Name ist Jean-Pierre Dubois", "de"), ("wo ist das Paket von Maria Garcia", "de"),
+     ("meu nome é Hans Müller", "pt"), ("mi chiamo John Smith", "it"), ("ho parlato con José Luis ieri", "it"),
+     ("ik heet Giovanni Rossi", "nl"), ("benim adım John Smith", "tr"), ("mera naam Giovanni Rossi hai", "hi"),
+     ("меня зовут Иван Петров", "ru")],
+)  # fmt: skip
+def test_a_name_says_nothing_of_the_language_around_it(real: EmbeddedRecognizer, text: str, language: str) -> None:
+    """An Italian name in a Spanish sentence does not make it Italian."""
+    guess = real.identifier.identify(text)
+    assert guess.language == language and guess.confidence >= SWITCH, guess
+
+
 @pytest.mark.parametrize("text", SHARED)
 def test_words_of_several_languages_are_not_sure(real: EmbeddedRecognizer, text: str) -> None:
     """One or two words that are said in several languages."""

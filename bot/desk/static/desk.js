@@ -25,6 +25,28 @@
     });
   }
 
+  // ------------------------------------------------------------------ leaving, though somebody is typing
+
+  // A session can end in the middle of a word: the page is left at the next pause, so that no letter of a
+  // reply is typed into the page that asks for the password.
+  const PAUSE_MS = 1200;
+  let typed = -PAUSE_MS;
+  let leaving = 0;
+  document.addEventListener("input", () => (typed = performance.now()), true);
+
+  function leave(go) {
+    clearTimeout(leaving);
+    const wait = typed + PAUSE_MS - performance.now();
+    if (wait <= 0) go();
+    else leaving = setTimeout(() => leave(go), wait);
+  }
+  document.body.addEventListener("htmx:beforeOnLoad", (event) => {
+    const address = event.detail.xhr.getResponseHeader("HX-Redirect");
+    if (event.detail.xhr.status !== 401 || !address) return;
+    event.preventDefault();
+    leave(() => location.assign(address));
+  });
+
   // ------------------------------------------------------------------ the line to the server
 
   const net = document.getElementById("net");
@@ -40,7 +62,7 @@
     const source = new EventSource(address);
     source.addEventListener("signed-out", () => {
       source.close();
-      location.reload();
+      leave(() => location.reload());
     });
     source.addEventListener("news", () => document.dispatchEvent(new Event("desk-news")));
     return source;

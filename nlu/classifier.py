@@ -9,7 +9,9 @@ approximation: Snelson and Ghahramani, Local and global sparse Gaussian process 
 
 Recognition is a cascade: n-grams alone first, and the sentence vector, which costs several times
 more, only for a text of which they are not sure. For either stage a logistic regression, fitted on
-scores of examples by models trained without them, turns scores into calibrated probabilities.
+scores of examples by models trained without them, turns scores into calibrated probabilities. Where
+there are examples enough to learn it, the second stage's also weighs what the first has found (stacking:
+Wolpert, Stacked generalization, 1992).
 """
 
 from __future__ import annotations
@@ -139,6 +141,8 @@ class IntentClassifier:
         gamma: width of the Gaussian kernel.
         quick: calibration of the first stage.
         full: calibration of the second.
+        both: calibration of the second that knows the first one's scores too, which come before its own;
+            without rows where those are no help.
         enough: the first stage's probability from which its word is taken.
         examples: what it was learnt from, to know it again.
         center: where vectors of two encoders are used, the middle of the second one's; else without numbers.
@@ -151,6 +155,7 @@ class IntentClassifier:
     gamma: float
     quick: Stage
     full: Stage
+    both: Stage
     enough: float
     examples: Examples
     center: Floats = field(default_factory=lambda: np.empty(0, dtype=np.float32))
@@ -178,17 +183,16 @@ class IntentClassifier:
         folded = fold(clean(text))
         chosen = self._chosen(languages)
         foreign = self.uses_vectors and self._foreign(languages)
-        scores = np.zeros(len(self.intents), dtype=np.float32)
+        alone, scores = np.zeros((2, len(self.intents)), dtype=np.float32)
         if not foreign:
             weighed = [(share, block, *block.weigh(folded)) for share, block in chosen]
             for share, block, rows, weights in weighed:
-                scores += share * (weights @ block.quick[rows].astype(np.float32))
-            found = self.quick.probabilities(scores)
+                alone += share * (weights @ block.quick[rows].astype(np.float32))
+            found = self.quick.probabilities(alone)
             if (exact := self.examples.intents_of(folded, languages, len(found))) is not None:
                 return (1 - _LEARNT) * found + _LEARNT * exact
             if not self.uses_vectors or found.max() >= self.enough:
                 return found
-            scores[:] = 0
             for share, block, rows, weights in weighed:
                 scores += share * (weights @ block.full[rows].astype(np.float32))
         vector = placed(encode(), self.center)
@@ -199,7 +203,9 @@ class IntentClassifier:
             scores += near @ self.landmark_weights
         for share, block in chosen:
             scores += share * block.near(vector, self.gamma, near)
-        return self.full.probabilities(scores)
+        if foreign or not len(self.both.mixing):
+            return self.full.probabilities(scores)
+        return self.both.probabilities(np.concatenate((alone, scores)))
 
     def _foreign(self, languages: Mapping[str, float]) -> bool:
         """Whether a text is in a language of which there are no examples, but which the vectors know.
@@ -242,7 +248,7 @@ class IntentClassifier:
             "center": self.center,
             **self.examples.arrays(),
         }
-        for name, stage in (("quick", self.quick), ("full", self.full)):
+        for name, stage in (("quick", self.quick), ("full", self.full), ("both", self.both)):
             found |= {f"{name}_mixing": stage.mixing, f"{name}_bias": stage.bias}
         for number, block in enumerate(self.blocks):
             own: dict[str, Array] = {
@@ -290,6 +296,7 @@ class IntentClassifier:
             gamma=gamma,
             quick=Stage(arrays["quick_mixing"], arrays["quick_bias"]),
             full=Stage(arrays["full_mixing"], arrays["full_bias"]),
+            both=Stage(arrays["both_mixing"], arrays["both_bias"]),
             enough=enough,
             examples=Examples.from_arrays(languages, arrays),
             center=arrays["center"],

@@ -45,7 +45,8 @@ RIDGE_WITH_VECTORS = 0.1
 RIDGE_ALONE = 0.2
 CALIBRATION_STRENGTH = 10.0
 _PLENTY = 40
-"""With fewer examples of an intent in a language, how much n-grams count is looked for in the examples themselves."""
+"""So many examples of an intent are needed to learn how much each of its stages is to be believed (in all languages
+together); with fewer in a language, how much n-grams count is looked for in the examples themselves."""
 
 _JITTER = 1e-3
 _WORSE, _SURELY = 0.002, 1.645
@@ -193,11 +194,15 @@ def fit_classifier(
             Block(task.language, block.chars, block.words, block.quick, empty, empty, empty, empty)
             for task, block in zip(tasks, learnt, strict=True)
         ]
-        classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, 0.0, examples)
+        none = Stage(empty, empty)
+        classifier = IntentClassifier(intents, tuple(blocks), empty, empty, GAMMA, quick, quick, none, 0.0, examples)
         return classifier, _names(quick.probabilities(quick_scores), intents)
     blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets)
-    full = _calibrate(held_out, truth, len(intents))
-    second = full.probabilities(held_out)
+    full, both = _calibrate(held_out, truth, len(intents)), Stage(np.empty((0, 0), np.float32), np.empty(0, np.float32))
+    second, final = held_out, full
+    if len(truth) >= _PLENTY * len(intents):
+        second = np.hstack([quick_scores, held_out])
+        final = both = _calibrate(second, truth, len(intents))
     classifier = IntentClassifier(
         intents=intents,
         blocks=tuple(blocks),
@@ -206,11 +211,12 @@ def fit_classifier(
         gamma=GAMMA,
         quick=quick,
         full=full,
-        enough=_enough(quick_scores, held_out, truth, random),
+        both=both,
+        enough=_enough(quick_scores, second, truth, random),
         examples=examples,
         center=center,
     )
-    return classifier, _names(second, intents)
+    return classifier, _names(final.probabilities(second), intents)
 
 
 def _tasks(
@@ -433,7 +439,7 @@ def _enough(
         return 1.0
     rows = random.permutation(len(truth))[:_SAMPLE]
     halves = rows[::2], rows[1::2]
-    count = full_scores.shape[1]
+    count = quick_scores.shape[1]
     sure, gain = [], []
     for own, other in (halves, halves[::-1]):
         quick = _calibrate(quick_scores[other], truth[other], count).probabilities(quick_scores[own])

@@ -55,6 +55,7 @@ class LanguageIdentifier:
         self._rates = lru_cache(maxsize=4096)(self._spelt_rates)
         self._romanised = lru_cache(maxsize=16)(self._in_latin_letters)
         self._detector = detector
+        self._ranked = lru_cache(maxsize=16)(lambda words: tuple(detector.rank(words)))
         self._alone = detector_alone
         self._by_base: dict[str, list[str]] = {}
         for language in model.languages:
@@ -290,7 +291,7 @@ class LanguageIdentifier:
 
     def _detected(self, words: str, among: Sequence[str] | None) -> tuple[str, float]:
         """The general detector's best language (its base code), among some or all, renormalised."""
-        ranked = [(code.split("-")[0], value) for code, value in self._detector.rank(words)]
+        ranked = [(code.split("-")[0], value) for code, value in self._ranked(words)]
         if among is not None:
             ranked = [(code, value) for code, value in ranked if code in among]
         total = sum(value for _, value in ranked) if among is not None else 1.0
@@ -298,10 +299,10 @@ class LanguageIdentifier:
 
     def _spoken(self, words: str) -> float:
         """The general detector's probability that the words are in any configured language."""
-        return sum(value for code, value in self._detector.rank(words) if code.split("-")[0] in self._by_base)
+        return sum(value for code, value in self._ranked(words) if code.split("-")[0] in self._by_base)
 
     def _ask_detector(self, words: str) -> LanguageGuess:
-        ranked = list(self._detector.rank(words))
+        ranked = self._ranked(words)
         if not ranked:
             return LanguageGuess("", 0.0, reason="the detector has no answer")
         code, probability = ranked[0]
@@ -324,6 +325,7 @@ def _is_traditional(code: str) -> bool:
     return any(part in code for part in ("Hant", "TW", "HK", "MO"))
 
 
+@lru_cache(maxsize=1024)
 def _name(code: str) -> str:
     try:
         return Locale.parse(code, sep="-").get_display_name("en") or code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -87,10 +88,9 @@ class LanguageModel:
         hashes = word_hashes(words)
         places = np.minimum(np.searchsorted(self.words, hashes), len(self.words) - 1)
         masks = np.where(self.words[places] == hashes, self.word_masks[places], 0).astype(np.uint64)
-        return {
-            language: float(((masks >> np.uint64(bit)) & np.uint64(1)).mean())
-            for bit, language in enumerate(self.languages)
-        }
+        bits = np.arange(len(self.languages), dtype=np.uint64)
+        shares = ((masks[:, None] >> bits) & np.uint64(1)).mean(axis=0)
+        return dict(zip(self.languages, shares.tolist(), strict=True))
 
     def rates_of(self, words: Sequence[str]) -> Floats:
         """How often each language uses each of these words as it is spelt: a row for each word."""
@@ -153,6 +153,7 @@ def _as_spelt(word: str) -> str:
     return f"={word.casefold()}"
 
 
+@lru_cache(maxsize=64)
 def letters_only(text: str) -> str:
     """The words of a message: addresses, numbers, codes, emoji and signs are left out."""
     text = clean(text)

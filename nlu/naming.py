@@ -164,6 +164,9 @@ def without_names(text: str, ordinary: Callable[[str], bool]) -> str:
     Returns:
         What is left, or the whole message where there is no name in the midst of words.
     """
+    small = not any(len(word) > 1 and word[0].isupper() for word in text.split()[1:])  # "I" is no name
+    if small and _PEOPLE.isdisjoint(_SPELT.findall(text.casefold())) and not _INTRODUCES.search(text):
+        return text
     gone: list[tuple[int, int]] = []
     left = 0
     for sentence in _SENTENCE.finditer(text):

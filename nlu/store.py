@@ -28,7 +28,7 @@ from nlu.language import LanguageModel
 from nlu.sequence import Tagger
 from nlu.training_data import data_files
 
-FORMAT = 10
+FORMAT = 11
 """Raise it when training or the files of a model change, so that old models are made anew."""
 
 KEPT = 2

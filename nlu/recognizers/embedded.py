@@ -161,4 +161,5 @@ class EmbeddedRecognizer:
         scores = classifier.probabilities(cleaned, shares, lambda: self._encoder.encode([for_vectors(cleaned)])[0])
         scores *= np.float32(support)
         order = np.argsort(-scores, kind="stable")
-        return tuple((classifier.intents[place], round(float(scores[place]), 6)) for place in order.tolist())
+        shown = scores[order].astype(np.float64).round(6).tolist()
+        return tuple(zip([classifier.intents[place] for place in order.tolist()], shown, strict=True))

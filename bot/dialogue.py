@@ -14,6 +14,7 @@ from dataclasses import replace
 from bot.config import DialogueSettings, RecognizerSettings
 from bot.contracts import Button, Parse, Reply, TextKey
 from bot.domain import Domain
+from bot.patience import asks_to_wait
 from bot.state import ActionSpec, Outcome, Run, State, Step, Task, Turn
 
 MAX_STACK = 3
@@ -88,6 +89,8 @@ class Dialogue:
         """What to do about one message of the customer."""
         state = replace(state, turn=state.turn + 1)
         intent, parse = turn.parse.intent, turn.parse
+        if "distress" in turn.triggers:
+            return self._to_person(state, turn, "distress")
         if turn.pressed and (token := "".join(parse.values("choice")[-1:])):
             if state.task is None or not state.task.confirming or state.task.token != token:
                 return Step(state, (Reply("utter_choice_gone"),))
@@ -116,6 +119,8 @@ class Dialogue:
                 return self._begin(state, "talk_to_human", {}, turn)
             if state.task is not None:
                 return self._proceed(state, state.task, turn)
+        if state.task is not None and self._waits(turn):
+            return Step(replace(state, failed=0), (Reply("utter_take_your_time"),))
         if state.task is not None and state.task.confirming:
             return self._confirming(state, state.task, turn)
         if state.task is not None and state.task.asking:
@@ -129,6 +134,11 @@ class Dialogue:
         return turn.pressed or (
             turn.parse.confidence >= self._recognition.threshold and turn.parse.intent not in ("", "out_of_scope")
         )
+
+    def _waits(self, turn: Turn) -> bool:
+        """Whether the answer to a question is still to come: that is neither a no nor an answer."""
+        another = turn.parse.intent not in UNCLEAR and turn.parse.confidence >= self._recognition.sure
+        return not turn.pressed and not another and asks_to_wait(turn.parse.text)
 
     def _confirming(self, state: State, task: Task, turn: Turn) -> Step:
         parse = turn.parse
@@ -432,8 +442,8 @@ class Dialogue:
 
     @staticmethod
     def _to_person(state: State, turn: Turn, reason: str) -> Step:
-        """Hand over by itself; bad temper is the better reason."""
-        reason = "unhappy" if "unhappy" in turn.triggers else reason
+        """Hand over by itself; bad temper is the better reason, and a cry for help the best."""
+        reason = next((found for found in ("distress", "unhappy") if found in turn.triggers), reason)
         return Step(state, run=Run("talk_to_human", {"reason": reason}))
 
     def _not_understood(self, state: State, turn: Turn) -> Step:

@@ -17,20 +17,23 @@ from bot.outbox import Voice
 from bot.services import assignment, callbacks, handoff
 from bot.services.assignment import Standing
 from bot.services.customers import is_verified, zone_of
+from bot.services.severity import mentions
 from bot.state import Run, State, Step
 from bot.storage.models import Conversation, Customer, Handoff, Message, Ticket
 
 # The codes of what hands a conversation over by itself, see bot.config.Triggers.
 SEVERITY, UNHAPPY, UNSURE, VERIFICATION, VIP = "severity", "unhappy", "unsure", "verification", "vip"
+DISTRESS = "distress"
 # What is said as it begins; for any other reason that a colleague is coming.
 LEADS: Mapping[str, str] = {
+    DISTRESS: "utter_handoff_distress",
     SEVERITY: "utter_handoff_serious",
     UNHAPPY: "utter_handoff_unhappy",
     UNSURE: "utter_handoff_unsure",
     VERIFICATION: "utter_handoff_verification",
 }
 # These do not say that somebody comes at once, so they also stand before "nobody is here at the moment".
-_PATIENT = frozenset({UNHAPPY, UNSURE, VERIFICATION})
+_PATIENT = frozenset({DISTRESS, UNHAPPY, UNSURE, VERIFICATION})
 # Bad words about a survey, or with a wish to hear and have stored nothing more, are no call for a person.
 LEFT_ALONE = frozenset({"answer_survey", "survey_comment", "give_feedback", "stop_messages", "delete_data"})
 # Replies that are not worth keeping once a person takes over.
@@ -52,12 +55,15 @@ async def suspected(
     *,
     pressed: bool,
 ) -> frozenset[str]:
-    """The triggers that a message may set off: ``unsure``, ``unhappy``, ``vip``.
+    """The triggers that a message may set off: ``distress``, ``unsure``, ``unhappy``, ``vip``.
 
     None of them right after a hand-over that it had caused; and bad temper not after any, as it may
-    well be about how that went.
+    well be about how that went. A cry for help is heard each time.
     """
     triggers, found = settings.handoff.triggers, set()
+    # Whatever language the conversation is held in, who despairs may fall back into their own.
+    if not pressed and any(mentions(parse.text, words) for words in triggers.distress_words.values()):
+        return frozenset({DISTRESS})
     if not pressed and parse.intent in triggers.sensitive_intents and parse.confidence < triggers.sensitive_below:
         found.add(UNSURE)
     if sentiment is not None and triggers.sentiment_below is not None and sentiment <= triggers.sentiment_below:

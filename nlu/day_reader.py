@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from nlu.day_words import ELSEWHERE, WORDS, DayWords
 from nlu.number_words import NumberWords, all_counts
@@ -63,6 +63,7 @@ class DayReader:
         shunned = set(words(ELSEWHERE.get(base, "")))
         self.east = base in _UNSPACED or not known
         self.chinese = base == "zh" or not known
+        self._any = partial(alternatives, spaced=not self.east)
         self._calendar(language, calendar, used, shunned)
         self.days: dict[str, int] = {}
         for item in [*used, *WORDS.values()]:
@@ -129,12 +130,12 @@ class DayReader:
     @cached_property
     def relative(self) -> re.Pattern[str]:
         """Any of :attr:`days`."""
-        return re.compile(_flexible(self.days))
+        return re.compile(self._flexible(self.days))
 
     @cached_property
     def span(self) -> re.Pattern[str]:
         """Any of :attr:`spans`."""
-        return re.compile(_flexible(self.spans))
+        return re.compile(self._flexible(self.spans))
 
     @cached_property
     def cues(self) -> tuple[tuple[re.Pattern[str], int], ...]:
@@ -144,7 +145,7 @@ class DayReader:
     @cached_property
     def named(self) -> tuple[re.Pattern[str], ...]:
         """A day and a month's name, in either order, perhaps with a year."""
-        month = _one_of(self.months)
+        month = self._one_of(self.months)
         year = r"(?:,?\s*(?:de[l]?\s+)?(?P<year>(?:19|20)\d\d)(?!\d))?"
         ordinal = r"(?:st|nd|rd|th|er|º|°|ª|\.|-?го|-?е)?"
         day = rf"(?<!\w)(?<!\d[.,])(?P<day>\d{{1,2}}){ordinal}"
@@ -162,17 +163,17 @@ class DayReader:
             units = [word for word in own if not self.periods[word].counts]
             single = [*own.difference(units), *words(item.uncounted)]
             counts = [word for word, value in NumberWords(_code(item)).counts.items() if value <= _MOST]
-            count = rf"(?P<count>\d{{1,3}}|{alternatives(counts)})\s*(?:个|個)?\s*"
-            about = rf"(?:{alternatives(words(item.about))}\s*)?" if item.about else ""
-            amount = rf"(?:{count}(?P<period>{alternatives(units, continued=True)})|(?P<whole>{_one_of(single)}))"
+            count = rf"(?P<count>\d{{1,3}}|{self._any(counts)})\s*(?:个|個)?\s*"
+            about = rf"(?:{self._any(words(item.about))}\s*)?" if item.about else ""
+            amount = rf"(?:{count}(?P<period>{self._any(units, continued=True)})|(?P<whole>{self._one_of(single)}))"
             for spelled, sign, sure in (
                 (item.ago_before, -1, True), (item.in_before, 1, True), (item.in_unsure, 1, False),
             ):  # fmt: skip
                 if spelled:
-                    found.append((re.compile(rf"{alternatives(words(spelled))}\s*{about}{amount}"), sign, sure))
+                    found.append((re.compile(rf"{self._any(words(spelled))}\s*{about}{amount}"), sign, sure))
             for spelled, sign, sure in ((item.ago_after, -1, True), (item.in_after, 1, False)):
                 if spelled:
-                    after = alternatives(words(spelled), continued=True)
+                    after = self._any(words(spelled), continued=True)
                     found.append((re.compile(rf"(?<![\d.,]){amount}\s*{after}"), sign, sure))
         return tuple(found)
 
@@ -181,25 +182,25 @@ class DayReader:
         """A weekday with what says which one: "last Tuesday", "Tuesday last week"."""
         weeks = [word for word, (kind, _) in self.spans.items() if kind == "week"]
         link = [word for item in self._used for word in words(item.link)]
-        linked = rf"\s*,?\s*(?:{_one_of(link)}\s*){{0,2}}"
+        linked = rf"\s*,?\s*(?:{self._one_of(link)}\s*){{0,2}}"
         before, after = self._around
         return re.compile(
-            rf"(?:(?P<week>{_one_of(weeks)}){linked})?(?:(?P<side>{before})\s*)?(?P<name>{_one_of(self.weekdays)})"
-            rf"(?:\s+gunu)?(?:\s+(?P<after>{after}))?(?:{linked}(?P<week2>{_one_of(weeks)}))?"
+            rf"(?:(?P<week>{self._one_of(weeks)}){linked})?(?:(?P<side>{before})\s*)?(?P<name>{self._one_of(self.weekdays)})"
+            rf"(?:\s+gunu)?(?:\s+(?P<after>{after}))?(?:{linked}(?P<week2>{self._one_of(weeks)}))?"
         )
 
     @cached_property
     def _around(self) -> tuple[str, str]:
         before = [word for item in self._used for word in words(f"{item.last}|{item.next}|{item.this}")]
         after = [word for item in self._used for word in words(f"{item.last_after}|{item.next_after}")]
-        return _one_of(before), _one_of(after)
+        return self._one_of(before), self._one_of(after)
 
     @cached_property
     def short_weekday(self) -> re.Pattern[str]:
         """A short name of a weekday where something shows that it is one."""
         before, after = self._around
-        dated = _one_of([*(word for item in self._used for word in words(item.dated)), *_SHORT_AFTER])
-        name = _one_of(self.short)
+        dated = self._one_of([*(word for item in self._used for word in words(item.dated)), *_SHORT_AFTER])
+        name = self._one_of(self.short)
         return re.compile(
             rf"(?:(?:(?P<side>{before})|{dated})\s+(?P<name>{name})(?:\s+(?P<after>{after}))?"
             rf"|(?P<name2>{name})\s+(?P<after2>{after}))"
@@ -209,7 +210,7 @@ class DayReader:
     @cached_property
     def range(self) -> re.Pattern[str]:
         """From one weekday to another, which is no day."""
-        name = _one_of(self.weekdays)
+        name = self._one_of(self.weekdays)
         return re.compile(rf"{name}{_RANGE}{name}")
 
     @cached_property
@@ -219,8 +220,8 @@ class DayReader:
         for item in self._used:
             ordinals = "|".join(map(re.escape, words(item.day_after)))
             after = rf"(?:{ordinals})(?!\w)" if ordinals else ""
-            before = rf"{alternatives(words(item.day_before))}\s*" if item.day_before else ""
-            noun = rf"(?!\s*(?:-\s*)?{alternatives(words(item.not_after))})" if item.not_after else ""
+            before = rf"{self._any(words(item.day_before))}\s*" if item.day_before else ""
+            noun = rf"(?!\s*(?:-\s*)?{self._any(words(item.not_after))})" if item.not_after else ""
             if before or after:
                 number = r"(?<![\d/])(?P<day>\d{1,2})(?!\d)"
                 found.append(re.compile(rf"(?<![\w.,/-]){before}{number}\s*{after}(?![.,:/-]?\d|\s*[%€$£]){noun}"))
@@ -229,10 +230,20 @@ class DayReader:
     @cached_property
     def slashed(self) -> re.Pattern[str]:
         """A day and a month in numbers, without a year."""
-        dated = _one_of(word for item in self._used for word in words(item.dated))
+        dated = self._one_of(word for item in self._used for word in words(item.dated))
         return re.compile(
             rf"(?:(?P<dated>{dated})\s+)?(?<![\w./,-])(?P<a>\d{{1,2}})(?P<sign>[/.])(?P<b>\d{{1,2}})"
             r"(?![\d/%-]|[.,]\d|\s*(?:[€$£%]|eur|usd|kg|cm|mm|ml|km))"
+        )
+
+    def _one_of(self, items: Iterable[str]) -> str:
+        found = list(items)
+        return self._any(found) if found else NOTHING.pattern
+
+    def _flexible(self, items: Iterable[str]) -> str:
+        """Any of some phrases, also with a space for a hyphen and the other way round."""
+        return self._any(
+            [spelled for item in items for spelled in {item, item.replace("-", " "), item.replace(" ", "-")}]
         )
 
     def _gate(self) -> Phrases:
@@ -265,18 +276,6 @@ def _sides(used: Iterable[DayWords]) -> dict[str, int]:
             for word in words(spelled):
                 sides.setdefault(word, direction)
     return sides
-
-
-def _one_of(items: Iterable[str]) -> str:
-    found = list(items)
-    return alternatives(found) if found else NOTHING.pattern
-
-
-def _flexible(items: Iterable[str]) -> str:
-    """Any of some phrases, also with a space for a hyphen and the other way round."""
-    return alternatives(
-        [spelled for item in items for spelled in {item, item.replace("-", " "), item.replace(" ", "-")}]
-    )
 
 
 def _cues(used: Iterable[DayWords], name: str) -> re.Pattern[str]:

@@ -177,7 +177,8 @@ class NumberWords:
         joints = [fold_same_length(word) for word in own.joints.split("|") if word]
         parts = "|".join(map(re.escape, words)) or r"(?!)"
         # Parts of languages with run-on words stand anywhere in a word, others are words.
-        edge = rf"(?![^\W\d_{UNSPACED}{HANGUL}]|[{MARKS}])"
+        east = base in _EAST or own.run_on
+        edge = rf"(?![^\W\d_{UNSPACED}{HANGUL}]|[{MARKS}])" if east else rf"(?![^\W\d_]|[{MARKS}])"
         self._part = re.compile(rf"{_DIGITS}|{parts}" if own.run_on else rf"{_DIGITS}|(?:{parts}){edge}")
         joint = "|".join(map(re.escape, joints))
         spaced = (
@@ -186,7 +187,7 @@ class NumberWords:
             else (rf"[\s-]+(?:(?:{joint})[\s-]+)?" if joint else r"[\s-]*")
         )
         one = rf"(?:{self._part.pattern})"
-        start = rf"(?<![^\W{UNSPACED}])(?<!\d[.,])"
+        start = (rf"(?<![^\W{UNSPACED}])" if east else r"(?<!\w)") + r"(?<!\d[.,])"
         self._whole = re.compile(rf"{start}{one}(?:{spaced}{one})*\s*-?\s*$")
 
     def before(self, folded: str, end: int) -> tuple[int, Decimal] | None:

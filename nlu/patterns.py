@@ -330,14 +330,14 @@ class NumberFinder:
 
 def _context(words: Sequence[str]) -> re.Pattern[str]:
     """Words, or beginnings of words; a short word must be whole, or "tel" would be in "tell"."""
-    parts = []
+    groups: dict[tuple[str, str], list[str]] = {}
     for word in map(fold_same_length, words):
         left = rf"(?<![^\W{UNSPACED}])" if word.isalpha() and word[0].isalpha() else ""
         if _ARABIC.match(word):
             left += r"(?:[وفبلك]?ال|لل|[وفبلك])?"
-        right = rf"(?![^\W\d_{UNSPACED}])" if word.isascii() and len(word) <= _WHOLE else ""
-        parts.append(left + re.escape(word) + (right if word.isalpha() else ""))
-    return re.compile("|".join(parts))
+        right = rf"(?![^\W\d_{UNSPACED}])" if word.isascii() and word.isalpha() and len(word) <= _WHOLE else ""
+        groups.setdefault((left, right), []).append(re.escape(word))
+    return re.compile("|".join(f"{left}(?:{'|'.join(found)}){right}" for (left, right), found in groups.items()))
 
 
 def _parsed(raw: str, country: str) -> phonenumbers.PhoneNumber | None:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from bot.config.sections import Section, language_code
-from bot.config.tickets import Gravity, TicketKind
+from bot.config.tickets import Gravity, TicketKind, WordLists
 
 
 class Triggers(Section):
@@ -16,7 +16,8 @@ class Triggers(Section):
     ``severities``: a ticket as grave as this. ``sensitive_intents``: these, understood with a confidence
     below ``sensitive_below``. ``sentiment_below``: a message this unhappy, between -1 and 1. ``tiers``:
     verified customers of these, at a complaint or at the first message that is not understood.
-    ``verification_failures``: so many failed tries in a row; 0: never.
+    ``verification_failures``: so many failed tries in a row; 0: never. ``distress_words``: a cry for help, by
+    language, written as those of :class:`bot.config.SeverityRule`.
     """
 
     severities: tuple[Gravity, ...] = ("critical",)
@@ -25,6 +26,7 @@ class Triggers(Section):
     sentiment_below: float | None = Field(default=None, ge=-1, le=1)
     tiers: tuple[str, ...] = ()
     verification_failures: int = Field(default=0, ge=0)
+    distress_words: WordLists = Field(default_factory=dict)
 
 
 class HandoffSettings(Section):

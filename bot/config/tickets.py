@@ -7,9 +7,9 @@ from collections.abc import Container
 from datetime import date, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from bot.config.sections import Section, language_code, time_zone
 
@@ -18,6 +18,18 @@ TicketKind = Literal[
     "damaged", "wrong_item", "missing_item", "not_delivered", "late", "quality", "service", "billing", "other"
 ]
 Gravity = Literal["low", "normal", "high", "critical"]
+
+
+def _words(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for code, words in value.items():
+        language_code(code)
+        if not words or any(not word.strip("* ") for word in words):
+            raise ValueError(f"the words of {code!r} are missing, or one of them is empty")
+    return value
+
+
+WordLists = Annotated[dict[str, tuple[str, ...]], AfterValidator(_words)]
+"""Words by language; ``*`` at the beginning or end of one stands for any letters."""
 
 
 class SeverityRule(Section):
@@ -33,18 +45,9 @@ class SeverityRule(Section):
     tiers: tuple[str, ...] = ()
     order_amount_at_least: Decimal | None = Field(default=None, gt=0)
     repeat_within_days: int | None = Field(default=None, ge=1, le=3650)
-    words: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    words: WordLists = Field(default_factory=dict)
     sentiment_below: float | None = Field(default=None, ge=-1, le=1)
     raise_to: Gravity
-
-    @field_validator("words")
-    @classmethod
-    def _words(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        for code, words in value.items():
-            language_code(code)
-            if not words or any(not word.strip("* ") for word in words):
-                raise ValueError(f"the words of {code!r} are missing, or one of them is empty")
-        return value
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> SeverityRule:

@@ -37,6 +37,36 @@ async def test_tracking_an_order(customer: Customer, question: str, proof: str, 
     customer.sees(*seen)
 
 
+@pytest.mark.parametrize(
+    ("question", "wait", "seen"),
+    [
+        ("where is my order?", "wait, let me find the email", "Take your time"),
+        ("¿dónde está mi pedido?", "un momento, que lo busco", "Tómate tu tiempo"),
+        ("我的订单到哪了？", "等一下，我找找", "不着急"),
+    ],
+)
+async def test_a_moment_to_look_for_the_number(customer: Customer, question: str, wait: str, seen: str) -> None:
+    """It is no refusal: the question stands until the number comes, and a proof may take as long."""
+    await customer.says(question)
+    await customer.says(wait)
+    customer.sees(seen)
+    await customer.says("100234")
+    await customer.says(wait)
+    customer.sees(seen)
+    await customer.says("ana@example.com")
+    customer.sees("PostNL", "RR123456785NL")
+
+
+async def test_a_moment_before_something_is_confirmed(desk: App, customer: Customer) -> None:
+    """Neither a yes nor a no: what was asked still waits for one."""
+    await customer.says("please cancel my order 100235, my email is ana@example.com")
+    await customer.says("hold on a second")
+    customer.sees("Take your time")
+    before = await status_of(desk, "100235")
+    await customer.says("yes")
+    assert (before, await status_of(desk, "100235")) == ("processing", "cancelled")
+
+
 async def test_answers_come_in_the_customers_language(desk: App) -> None:
     """The same question in three languages gets its answer in each."""
     asked = {

@@ -85,6 +85,37 @@ async def test_a_critical_complaint(desk: App, customer: Customer, language: str
 
 
 @pytest.mark.parametrize(
+    ("before", "words", "seen"),
+    [
+        ("where is my order?", "if this goes on I will kill myself", "local emergency number"),
+        ("¿dónde está mi pedido?", "ya no puedo más, quiero quitarme la vida", "número de emergencias"),
+        ("我的订单到哪了？", "我真的不想活了", "紧急求助电话"),
+        ("where is my order?", "ich will nicht mehr leben", "den Notruf"),
+    ],
+)
+async def test_a_cry_for_help(desk: App, customer: Customer, agent: Agent, before: str, words: str, seen: str) -> None:
+    """A person at once, whatever the bot was about to do; again each time, and nothing said of not understanding."""
+    await customer.says(before)
+    await customer.says(words)
+    customer.sees(seen)
+    customer.sees_not("order number", "número de pedido", "订单号")
+    assert await reason(desk) == "distress"
+    await is_silent(desk, customer)
+    await agent.gives_back(await agent.conversation(customer.channel.sender))  # type: ignore[attr-defined]
+    await customer.says(words)
+    assert [row.reason for row in await handoffs(desk)] == ["distress", "distress"]
+
+
+@pytest.mark.parametrize(
+    "words", ["do you have the Suicide Squad poster?", "this size is killing me", "my wife will kill me if it is late"]
+)
+async def test_a_figure_of_speech_is_no_cry_for_help(desk: App, customer: Customer, words: str) -> None:
+    """Titles and figures of speech stay with the bot."""
+    await customer.says(words)
+    assert await handoffs(desk) == []
+
+
+@pytest.mark.parametrize(
     ("language", "apology"), [("en", "I'm sorry that this has been"), ("es", "Lamento"), ("zh-Hans", "抱歉")]
 )
 async def test_a_very_unhappy_customer(desk: App, customer: Customer, language: str, apology: str) -> None:

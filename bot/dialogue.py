@@ -119,7 +119,7 @@ class Dialogue:
                 return self._begin(state, "talk_to_human", {}, turn)
             if state.task is not None:
                 return self._proceed(state, state.task, turn)
-        if state.task is not None and self._waits(turn):
+        if state.task is not None and self._waits(state.task, turn):
             return Step(replace(state, failed=0), (Reply("utter_take_your_time"),))
         if state.task is not None and state.task.confirming:
             return self._confirming(state, state.task, turn)
@@ -135,10 +135,12 @@ class Dialogue:
             turn.parse.confidence >= self._recognition.threshold and turn.parse.intent not in ("", "out_of_scope")
         )
 
-    def _waits(self, turn: Turn) -> bool:
+    def _waits(self, task: Task, turn: Turn) -> bool:
         """Whether the answer to a question is still to come: that is neither a no nor an answer."""
-        another = turn.parse.intent not in UNCLEAR and turn.parse.confidence >= self._recognition.sure
-        return not turn.pressed and not another and asks_to_wait(turn.parse.text)
+        parse = turn.parse
+        another = parse.intent not in UNCLEAR and parse.confidence >= self._recognition.sure
+        free = bool(task.asking) and self._takes_text(task, task.asking)
+        return not turn.pressed and not another and asks_to_wait(parse.text, begun=not free)
 
     def _confirming(self, state: State, task: Task, turn: Turn) -> Step:
         parse = turn.parse

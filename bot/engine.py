@@ -333,6 +333,8 @@ class Engine:
 
     async def _chosen(self, session: AsyncSession, conversation: Conversation, state: State, heard: Heard) -> str:
         """The payload of the button that was typed instead of pressed, or of a rating in other words; else ``""``."""
+        if handovers.cries_for_help(self._settings, heard.event.text):
+            return ""
         language = self._voice.language(conversation)
         return resolve_choice(state, heard.event.text) or await questionnaire.typed_rating(
             session, conversation, state, heard.parse, language

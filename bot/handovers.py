@@ -46,6 +46,11 @@ _CALL = re.compile(r'/talk_to_human\{"callback": "(\d{1,15})"\}')
 # ------------------------------------------------------------------ triggers
 
 
+def cries_for_help(settings: Settings, text: str) -> bool:
+    """Whether somebody says that they may harm themselves; in any language, as who despairs may use their own."""
+    return any(mentions(text, words) for words in settings.handoff.triggers.distress_words.values())
+
+
 async def suspected(
     session: AsyncSession,
     conversation: Conversation,
@@ -61,8 +66,7 @@ async def suspected(
     well be about how that went. A cry for help is heard each time.
     """
     triggers, found = settings.handoff.triggers, set()
-    # Whatever language the conversation is held in, who despairs may fall back into their own.
-    if not pressed and any(mentions(parse.text, words) for words in triggers.distress_words.values()):
+    if not pressed and cries_for_help(settings, parse.text):
         return frozenset({DISTRESS})
     if not pressed and parse.intent in triggers.sensitive_intents and parse.confidence < triggers.sensitive_below:
         found.add(UNSURE)

@@ -45,8 +45,7 @@ RIDGE_WITH_VECTORS = 0.1
 RIDGE_ALONE = 0.2
 CALIBRATION_STRENGTH = 10.0
 _PLENTY = 40
-"""So many examples of an intent are needed to learn how much each of its stages is to be believed (in all languages
-together); with fewer in a language, how much n-grams count is looked for in the examples themselves."""
+"""With fewer examples of an intent in a language, how much n-grams count is looked for in the examples themselves."""
 
 _JITTER = 1e-3
 _WORSE, _SURELY = 0.002, 1.645
@@ -200,7 +199,7 @@ def fit_classifier(
     blocks, held_out, landmark_weights = _join(tasks, [index for _, index in parts], learnt, targets)
     full, both = _calibrate(held_out, truth, len(intents)), Stage(np.empty((0, 0), np.float32), np.empty(0, np.float32))
     second, final = held_out, full
-    if len(truth) >= _PLENTY * len(intents):
+    if len(truth) >= 2 * len(intents) ** 2:  # else there would be more weights to learn than examples
         second = np.hstack([quick_scores, held_out])
         final = both = _calibrate(second, truth, len(intents))
     classifier = IntentClassifier(

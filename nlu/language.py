@@ -97,9 +97,7 @@ class LanguageIdentifier:
             return guess
         telling = [word for word in fold(around).split() if word not in _EVERYWHERE]
         other = self._guess(around, telling, main_script(around))
-        if other.language == guess.language and other.confidence <= guess.confidence:
-            return guess
-        if not other.language and not other.foreign:
+        if not other.foreign and (not other.language or other.confidence <= guess.confidence):
             return guess
         return replace(other, reason=f"{other.reason}, names left out")
 

@@ -99,6 +99,7 @@ _FEW = 3
 _SOME = 6
 _MANY = 12
 _EAST_NAME = 4
+_SHORTEST = 2
 
 
 def is_name(
@@ -171,13 +172,22 @@ def without_names(text: str, ordinary: Callable[[str], bool]) -> str:
     left = 0
     for sentence in _SENTENCE.finditer(text):
         begun = _INTRODUCES.search(sentence[0])
-        after = sentence.start() + begun.end() if begun else -1
-        said = 0
+        # Where a name that was announced goes on, and how many words of it there may still be.
+        at, more = (sentence.start() + begun.end(), _FEW) if begun else (-1, 0)
+        after_given = False
         for place, word in enumerate(_SPELT.finditer(text, sentence.start(), sentence.end())):
             titled = word[0][0].isupper() and not word[0].isupper()
-            known = all(part.casefold() in _PEOPLE for part in re.split("[-’']", word[0]))
-            said += word.start() >= after >= 0
-            if known or (titled and place and not ordinary(word[0])) or 0 < said <= _FEW:
+            given = all(part.casefold() in _PEOPLE for part in re.split("[-’']", word[0]))
+            name = given or (titled and place > 0 and not ordinary(word[0]))
+            if more and word.start() >= at:
+                # After a given name a surname may be an everyday word: "giovanni rossi".
+                plain = (
+                    not titled and not given and ordinary(word[0]) and (not after_given or len(word[0]) <= _SHORTEST)
+                )
+                over = plain or text[at : word.start()].strip()
+                name, more, at = (name, 0, at) if over else (True, more - 1, word.end())
+            after_given = given
+            if name:
                 gone.append(word.span())
             else:
                 left += word[0].islower() or not place

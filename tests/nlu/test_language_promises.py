@@ -562,7 +562,9 @@ def test_sentences_and_greetings_do(real: EmbeddedRecognizer, text: str, languag
      ("mein Name ist Jean-Pierre Dubois", "de"), ("wo ist das Paket von Maria Garcia", "de"),
      ("meu nome é Hans Müller", "pt"), ("mi chiamo John Smith", "it"), ("ho parlato con José Luis ieri", "it"),
      ("ik heet Giovanni Rossi", "nl"), ("benim adım John Smith", "tr"), ("mera naam Giovanni Rossi hai", "hi"),
-     ("меня зовут Иван Петров", "ru")],
+     ("меня зовут Иван Петров", "ru"), ("my name is Anna, wo ist mein Paket", "de"), ("rahul ka order", "hi"),
+     ("me llamo Ana y quiero un reembolso", "es"), ("mi chiamo Ana y quiero un reembolso", "es"),
+     ("priya ka refund kab aayega", "hi"), ("my name is wrong on the invoice", "en")],
 )  # fmt: skip
 def test_a_name_says_nothing_of_the_language_around_it(real: EmbeddedRecognizer, text: str, language: str) -> None:
     """An Italian name in a Spanish sentence does not make it Italian."""

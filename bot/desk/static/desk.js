@@ -30,13 +30,16 @@
   // A session can end in the middle of a word: the page is left at the next pause, so that no letter of a
   // reply is typed into the page that asks for the password.
   const PAUSE_MS = 1200;
+  const AT_LATEST_MS = 10000;
   let typed = -PAUSE_MS;
   let leaving = 0;
+  let wished = 0;
   document.addEventListener("input", () => (typed = performance.now()), true);
 
   function leave(go) {
     clearTimeout(leaving);
-    const wait = typed + PAUSE_MS - performance.now();
+    wished = wished || performance.now();
+    const wait = Math.min(typed + PAUSE_MS, wished + AT_LATEST_MS) - performance.now();
     if (wait <= 0) go();
     else leaving = setTimeout(() => leave(go), wait);
   }

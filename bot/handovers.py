@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
@@ -48,7 +49,7 @@ _CALL = re.compile(r'/talk_to_human\{"callback": "(\d{1,15})"\}')
 
 def cries_for_help(settings: Settings, text: str) -> bool:
     """Whether somebody says that they may harm themselves; in any language, as who despairs may use their own."""
-    return any(mentions(text, words) for words in settings.handoff.triggers.distress_words.values())
+    return mentions(text, tuple(chain.from_iterable(settings.handoff.triggers.distress_words.values())))
 
 
 async def suspected(

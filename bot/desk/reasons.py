@@ -19,6 +19,7 @@ from bot.words import Words
 SENTENCES: Mapping[str, str] = {
     "first": r"first message: (?P<reason>.+)",
     "changed": r"changed: (?P<reason>.+)",
+    "unnamed": r"(?P<reason>.+), names left out",
     "platform": r"the platform says its user prefers it",
     "default": r"nothing else is known, so the shop's default",
     "asked": r"the customer asked for it",

@@ -89,11 +89,11 @@ def test_a_wrong_setting_is_named_with_its_line(project: Path, edit: Edit, old: 
         ("repeat_within_days: 30", "repeat_in_days: 30", "repeat_in_days", "repeat_in_days: unknown setting"),
         ("      repeat_within_days: 30\n", "", "name: Complains again", "severity_rules.4: a rule without a condition"),
         ("types: [damaged, ", "types: [broken, ", "types: [broken", "severity_rules.3.types.0: Input should be"),
-        ("        es: [herid*,", "        spanish: [herid*,", "words:", "'spanish' is not a language code"),
+        ("        es: [herid*,", "        spanish: [herid*,", "      words:", "'spanish' is not a language code"),
         (
             "        en: [injur*,",
             "        en: ['*',",
-            "words:",
+            "      words:",
             "the words of 'en' are missing, or one of them is empty",
         ),
         ("    - Packed wrongly", "    - Out of stock", "root_causes:", "the same words stand here twice"),

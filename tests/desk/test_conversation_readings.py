@@ -129,6 +129,13 @@ async def test_one_click_in_the_browser(office: Office, browser: Browser) -> Non
             await expect(seen.locator("#m1 .fixed")).to_have_text("✓ Sent for review: About shipping")
         await page.get_by_text("Correct", exact=True).click()
         await page.get_by_label("All others").select_option("refund_status")
+        # While one chooses, another is quicker: the message is shown anew, and the menu stays as it is.
+        await other.get_by_text("Correct", exact=True).click()
+        await other.get_by_label("All others").select_option("request_invoice")
+        await other.get_by_role("button", name="Send for review").click()
+        for seen in (page, other):
+            await expect(seen.locator("#m1 .fixed")).to_have_text("✓ Sent for review: Invoice")
+        await expect(page.get_by_label("All others")).to_have_value("refund_status")
         await page.get_by_role("button", name="Send for review").click()
         await expect(other.locator("#m1 .fixed")).to_have_text("✓ Sent for review: Where is my refund")
         assert await browsing.findings(page) == []

@@ -18,7 +18,8 @@ PARTS = {
     "count": "3", "simplified + traditional": "3", "kind": "simplified", "name": "Cyrillic letters",
     "best or candidates[0]": "uk", "_name(found)": "French", "_name(best)": "Chinese (Simplified)",
     "_name(code)": "Chinese (Simplified)",
-    "guess.reason": "no words to judge by", "sure": "97%", "familiar": "97%", "probability": "97%", "script": "Greek",
+    "guess.reason": "no words to judge by", "other.reason": "Japanese kana",
+    "sure": "97%", "familiar": "97%", "probability": "97%", "script": "Greek",
 }  # fmt: skip
 
 

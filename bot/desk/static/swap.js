@@ -1,6 +1,7 @@
 // The swap of live parts, which keeps what has not changed.
 // Children are matched by id. One whose data-v is the same stays as it is, so that focus, an open
 // detail, a scroll place and a half-written reply survive; data-keyed means: look further inside;
+// data-loads: its last part is loaded when it is opened; data-done: what came of it, to stand above it;
 // data-keep in what comes means: whatever is there stays; data-grows means: what comes is the end of a
 // list, and what stands before it stays.
 (function () {
@@ -15,7 +16,12 @@
     });
     $$("details[open][id]", before).forEach((old) => {
       const fresh = $("#" + CSS.escape(old.id), after);
-      if (fresh) fresh.open = true;
+      if (!fresh) return;
+      if (old.hasAttribute("data-loads") && $("form", old)) {
+        // What it has loaded since stays, with what was chosen there.
+        fresh.lastElementChild.replaceWith(old.lastElementChild);
+      }
+      fresh.open = true;
     });
     $$("select[id]", before).forEach((old) => {
       const fresh = $("#" + CSS.escape(old.id), after);
@@ -68,6 +74,25 @@
       if (again) again.focus({ preventScroll: true });
     }
   }
+
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const details = event.target;
+      if (details.open && details.hasAttribute("data-loads") && !$("form", details)) htmx.trigger(details, "wanted");
+    },
+    true
+  );
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    const details = event.detail.target.closest("[data-loads]");
+    const done = details && $("[data-done]", details);
+    if (!done) return;
+    // The outcome stands above, as it will when the message is shown anew; opened again, it begins anew.
+    const said = details.previousElementSibling;
+    if (said && said.matches(".fixed")) said.replaceWith(done);
+    else details.before(done);
+    details.open = false;
+  });
 
   htmx.defineExtension("keyed", {
     isInlineSwap: () => false,

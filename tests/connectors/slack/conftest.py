@@ -49,7 +49,7 @@ class Known:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses after failures as short as tests want them."""
-    monkeypatch.setattr(transport, "PING_SECONDS", 0.2)
+    monkeypatch.setattr(transport, "PING_SECONDS", 0.5)
     monkeypatch.setattr(transport, "SOCKET_CHECK_SECONDS", 0.1)
     monkeypatch.setattr(api, "CHORE_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(client, "IDENTIFY_SECONDS", 0.02)

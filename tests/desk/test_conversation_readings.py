@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 from sqlalchemy import select
 
 from bot.domain import load_domain
@@ -115,6 +116,12 @@ async def test_corrections_of_who_is_erased_go_too(office: Office) -> None:
         assert (await session.scalars(select(Correction))).all() == []
 
 
+async def _late(route: Route) -> None:
+    answer = await route.fetch()
+    await asyncio.sleep(0.3)
+    await route.fulfill(response=answer)
+
+
 @pytest.mark.browser
 async def test_one_click_in_the_browser(office: Office, browser: Browser) -> None:
     """The menu opens in place; one press on what was meant sends it, and every open page shows it."""
@@ -123,10 +130,13 @@ async def test_one_click_in_the_browser(office: Office, browser: Browser) -> Non
     async with serving(office.app) as url:
         page = await sign_in(browser, url, "ana", complaints, f"/desk/conversations/{talk}")
         other = await sign_in(browser, url, "lars", complaints, f"/desk/conversations/{talk}")
+        # The news of the press comes before the answer to it, which closes the menu.
+        await page.route("**/correct", _late)
         await page.get_by_text("Correct", exact=True).click()
         await page.get_by_role("button", name="About shipping").click()
         for seen in (page, other):
             await expect(seen.locator("#m1 .fixed")).to_have_text("✓ Sent for review: About shipping")
+        await expect(page.locator("details.fix[open]")).to_have_count(0)
         await page.get_by_text("Correct", exact=True).click()
         await page.get_by_label("All others").select_option("refund_status")
         # While one chooses, another is quicker: the message is shown anew, and the menu stays as it is.
@@ -138,5 +148,6 @@ async def test_one_click_in_the_browser(office: Office, browser: Browser) -> Non
         await expect(page.get_by_label("All others")).to_have_value("refund_status")
         await page.get_by_role("button", name="Send for review").click()
         await expect(other.locator("#m1 .fixed")).to_have_text("✓ Sent for review: Where is my refund")
+        await expect(page.locator("details.fix[open]")).to_have_count(0)
         assert await browsing.findings(page) == []
         assert complaints == []

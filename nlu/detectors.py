@@ -90,16 +90,19 @@ def _mapped(folder: Path) -> Any:
     from py3langid.langid import LanguageIdentifier
 
     found: dict[str, Any] = {name: tables.mapped(folder / f"{name}.npy") for name in _TABLES}
-    return LanguageIdentifier(
+    # Read one number at a time: a memoryview does that much faster than an array, and as lists they would take 12 MB.
+    rows, moves, outputs = (memoryview(found[name]) for name in ("rows", "moves", "outputs"))
+    identifier = LanguageIdentifier(
         found["features"],
         np.array(found["priors"]),
         found["classes"].tolist(),
-        # Read one number at a time: a memoryview does that much faster than an array.
-        memoryview(found["moves"]),
-        found["outputs"].tolist(),
+        moves,
+        outputs,
         norm_probs=True,
-        tk_row=found["rows"].tolist(),
+        tk_row=rows,
     )
+    identifier._rowbase = memoryview(found["rows"].astype(np.uint32) << np.uint32(8))
+    return identifier
 
 
 class StatisticalDetector:
@@ -125,7 +128,7 @@ class StatisticalDetector:
         if self._folder is not None:
             try:
                 return _mapped(self._folder)
-            except (OSError, ValueError, TypeError, KeyError) as error:
+            except (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError) as error:
                 log.debug("the language detector is loaded the ordinary way: %s", error)
         return _ordinary()
 

@@ -114,6 +114,8 @@ class LanguageIdentifier:
 
     def shares(self, text: str) -> dict[str, float]:
         """How probable each configured language is for a text by its characters; they sum to 1."""
+        if len(self._languages) == 1:
+            return {self._languages[0]: 1.0}
         probabilities = self._probabilities(fold(letters_only(text)))
         shares = dict(zip(self._languages, probabilities.tolist(), strict=True))
         code, sure = self._romanised(clean(text)) if main_script(text) == "Latin" else ("", 0.0)

@@ -64,6 +64,8 @@ class LanguageModel:
 
     def probabilities_of(self, texts: Sequence[str]) -> Floats:
         """:meth:`probabilities` of many texts, a row for each."""
+        if len(self.languages) == 1:
+            return np.ones((len(texts), 1), dtype=np.float32)
         ngrams, owners = char_ngrams_of(texts, ORDERS)
         sums = np.zeros((len(texts), self.log_probabilities.shape[1]))
         if len(ngrams) and len(self.hashes):

@@ -105,6 +105,8 @@ def train_tagger(
     ``patterns`` gives the pattern entities of an (aligned, folded) text in a language: the model learns
     beside them, as it will be used.
     """
+    if not any(annotation.entity in entities for example in examples for annotation in example.annotations):
+        return False
     trainer: Any = pycrfsuite.Trainer(verbose=False)
     annotated = 0
     sparsely = _SPARSELY if len(examples) > _MANY else 1

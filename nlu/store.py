@@ -28,7 +28,7 @@ from nlu.language import LanguageModel
 from nlu.sequence import Tagger
 from nlu.training_data import data_files
 
-FORMAT = 11
+FORMAT = 12
 """Raise it when training or the files of a model change, so that old models are made anew."""
 
 KEPT = 2
@@ -62,14 +62,18 @@ def made_by() -> str:
     return json.dumps([FORMAT, {name: _version(name) for name in _PACKAGES}])
 
 
-def encoders(config: Config) -> str:
+def encoders(config: Config, examples: int | None = None) -> str:
     """The sentence encoders that are wanted and installed, with their versions; empty for none.
+
+    Args:
+        config: the project.
+        examples: how many it has; None for the encoders that may be used, however many there are.
 
     Raises:
         ConfigError: they are asked for by name and not there.
     """
     try:
-        return vectors.wanted(config.settings.recognizer.vectors)
+        return vectors.wanted(config.settings.recognizer.vectors, examples)
     except vectors.NoEncoderError as error:
         file = config.home / "config.yml"
         line = line_of(load_yaml(file, "config.yml"), "recognizer", "vectors") if file.is_file() else 0
@@ -94,7 +98,7 @@ def content_hash(config: Config) -> str:
         "languages": config.settings.languages,
         "order_number": [shop.order_number_pattern, shop.order_number_example],
         "country": shop.country,
-        "vectors": encoders(config),
+        "vectors": [config.settings.recognizer.vectors, encoders(config)],
     }
     add("settings", json.dumps(settings, sort_keys=True).encode())
     domain = config.home / "domain.yml"
@@ -200,7 +204,7 @@ def _remove_old(newest: Path) -> None:
         key=lambda item: item.stat().st_mtime,
         reverse=True,
     )
-    current = (vectors.folder_name(), detectors.folder_name())
+    current = (*vectors.folder_names(), detectors.folder_name())
     stale = [item for item in folders if item.name.startswith(("vectors-", "detector-")) and item.name not in current]
     for item in [*models[KEPT - 1 :], *stale]:
         shutil.rmtree(item, ignore_errors=True)

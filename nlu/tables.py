@@ -35,9 +35,24 @@ def mapped(file: Path) -> npt.NDArray[Any]:
         OSError, ValueError: there is no such table.
     """
     table: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    pages = getattr(table, "_mmap", None)
+    _read_by_row(getattr(table, "_mmap", None))
+    # A plain array: a memmap costs some microseconds more at every use.
+    return table.view(np.ndarray)
+
+
+def _read_by_row(pages: Any) -> None:
     if pages is not None and hasattr(mmap, "MADV_RANDOM"):
         # A few rows here and there are read, whose neighbours nobody needs.
         with contextlib.suppress(OSError):
             pages.madvise(mmap.MADV_RANDOM)
-    return table
+
+
+def mapped_part(file: Path, start: int, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Bytes of a file, mapped into memory as a table.
+
+    Raises:
+        OSError, ValueError: there is no such part.
+    """
+    table = np.memmap(file, dtype=np.uint8, mode="r", offset=start, shape=shape)
+    _read_by_row(getattr(table, "_mmap", None))
+    return table.view(np.ndarray)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -16,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +29,7 @@ from bot.config import Config, ConfigError, Problem, Settings, load_config
 from bot.contracts import LinguadeskError
 from nlu import detectors, store, vectors
 from nlu.entities import EntityExtractor, Tables, build_tables
+from nlu.features import Floats
 from nlu.found import Found
 from nlu.language import LanguageModel, train_language_model
 from nlu.sequence import train_tagger
@@ -74,7 +77,8 @@ def train(config: Config, progress: Progress | None = None) -> Path:
 
 
 def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progress) -> tuple[store.Model, bool]:
-    from nlu.fit import Kept, fit_classifier
+    from nlu.blocks import Kept
+    from nlu.fit import fit_classifier
 
     started = time.perf_counter()
     tables = build_tables(data, config.settings.languages)
@@ -82,14 +86,16 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
         submit = workers.submit if workers else _at_once
         tagging = submit(_tagger, config, data, tables, tagger_file)
         naming = submit(_language, config, data)
-        encoded = _encode(config, data, report) if store.encoders(config) else None
-        report(0.45, "Learning intents")
+        encoders = store.encoders(config, len(data.examples))
+        encode = partial(_encode, config, encoders, report) if encoders else None
+        if encode is None:
+            report(0.45, "Learning intents")
         worth_keeping = len(data.examples) >= _WORTH_KEEPING
         classifier, held_out = fit_classifier(
             [example.text for example in data.examples],
             [example.intent for example in data.examples],
             [example.language for example in data.examples],
-            encoded,
+            encode,
             workers=workers,
             kept=Kept(config.models_dir / store.BLOCKS, store.made_by()) if worth_keeping else None,
         )
@@ -100,22 +106,23 @@ def _train(config: Config, data: TrainingData, tagger_file: Path, report: Progre
     figures: dict[str, Any] = {
         "examples": len(data.examples),
         "seconds": round(time.perf_counter() - started, 2),
-        "vectors": store.encoders(config),
+        "vectors": encoders,
         "held_out_accuracy": _accuracy(data, held_out),
     }
     intents = tuple(dict.fromkeys([*classifier.intents, *data.domain_intents]))
     return store.Model(classifier, language, tables, intents, figures), has_tagger
 
 
-def _encode(config: Config, data: TrainingData, report: Progress) -> Any:
+def _encode(config: Config, encoders: str, report: Progress, texts: Sequence[str]) -> Floats:
     from nlu.classifier import for_vectors
 
     report(0.02, "Loading sentence vectors")
-    texts = [for_vectors(example.text) for example in data.examples]
-    encoders = store.encoders(config)
-    return vectors.encode_all(
-        config.models_dir, encoders, texts, lambda done: report(0.05 + 0.4 * done, "Encoding examples")
+    prepared = [for_vectors(text) for text in texts]
+    found = vectors.encode_all(
+        config.models_dir, encoders, prepared, lambda done: report(0.05 + 0.4 * done, "Encoding examples")
     )
+    report(0.45, "Learning intents")
+    return found
 
 
 def _language(config: Config, data: TrainingData) -> LanguageModel:
@@ -265,6 +272,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, help="where models are kept (default: ./data)")
     parser.add_argument("--machine", action="store_true", help="settings on standard input, progress as JSON lines")
     options = parser.parse_args(arguments)
+
+    # This process ends soon, and what it makes is not in circles.
+    gc.set_threshold(100_000, 50, 50)
 
     def say(words: dict[str, Any], line: str) -> None:
         sys.stdout.write((json.dumps(words) if options.machine else line) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -46,7 +46,7 @@ def cross_validate(
         raise ConfigError(Problem(data_folder(config).as_posix(), 0, message))
     say(0.0, "Looking for near-duplicates")
     fold_of = assign(examples, folds)
-    encoded = _encode(config, examples, say) if store.encoders(config) else None
+    encoded = _encode(config, examples, say)
     wanted = [not languages or example.language in languages for example in examples]
     found: dict[int, tuple[str, float]] = {}
     with threadpool_limits(os.cpu_count() or 1, user_api="blas"):
@@ -105,15 +105,26 @@ def _groups(examples: Sequence[Example]) -> list[int]:
     return [root(place) for place in range(len(examples))]
 
 
-def _encode(config: Config, examples: Sequence[Example], say: Progress) -> Floats:
-    """The examples' sentence vectors."""
-    texts = [for_vectors(example.text) for example in examples]
-    encoders = store.encoders(config)
-    return vectors.encode_all(config.models_dir, encoders, texts, lambda done: say(0.1 * done, "Encoding examples"))
+def _encode(config: Config, examples: Sequence[Example], say: Progress) -> Mapping[str, Floats] | None:
+    """The sentence vectors of the examples and of what their intents are called; None where none are used."""
+    from nlu.fit import spoken_name
+
+    encoders = store.encoders(config, len(examples))
+    if not encoders:
+        return None
+    texts = [example.text for example in examples]
+    # Of a part of the examples there may be too few where there are plenty of all.
+    every = list(dict.fromkeys([*texts, *(spoken_name(example.intent) for example in examples)]))
+    prepared = [for_vectors(text) for text in every]
+    rows = vectors.encode_all(config.models_dir, encoders, prepared, lambda done: say(0.1 * done, "Encoding examples"))
+    return dict(zip(every, rows, strict=True))
 
 
 def _fold(
-    examples: Sequence[Example], encoded: Floats | None, training: Sequence[bool], held_out: Sequence[int]
+    examples: Sequence[Example],
+    encoded: Mapping[str, Floats] | None,
+    training: Sequence[bool],
+    held_out: Sequence[int],
 ) -> dict[int, tuple[str, float]]:
     """Train on some examples; the intent and confidence found for each of the held out ones."""
     from nlu.fit import fit_classifier
@@ -123,17 +134,26 @@ def _fold(
         [examples[place].text for place in chosen],
         [examples[place].intent for place in chosen],
         [examples[place].language for place in chosen],
-        encoded[chosen] if encoded is not None else None,
+        partial(_rows, encoded) if encoded else None,
     )
-    # Never asked for where no vectors are used.
-    table = encoded if encoded is not None else np.empty((len(examples), 0), dtype=np.float32)
     found = {}
     for place in held_out:
         languages = {examples[place].language: 1.0}
-        chances = classifier.probabilities(examples[place].text, languages, partial(table.__getitem__, place))
+        chances = classifier.probabilities(
+            examples[place].text, languages, partial(_vector, encoded, examples[place].text)
+        )
         best = int(chances.argmax())
         found[place] = (classifier.intents[best], float(chances[best]))
     return found
+
+
+def _rows(encoded: Mapping[str, Floats], texts: Sequence[str]) -> Floats:
+    return np.array([encoded[text] for text in texts])
+
+
+def _vector(encoded: Mapping[str, Floats] | None, text: str, number: int) -> Floats:
+    row = (encoded or {})[text]
+    return row[vectors.DIMENSIONS :] if number else row[: vectors.DIMENSIONS]
 
 
 def _figures(

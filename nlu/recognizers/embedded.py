@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import json
 import re
 from collections.abc import Callable, Collection
@@ -112,7 +114,7 @@ class EmbeddedRecognizer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     @cached_property
-    def _encoder(self) -> vectors.Encoder:
+    def _loaded(self) -> tuple[vectors.Encoder, ...]:
         return vectors.load(self._models_dir, self._encoders)
 
     async def warm_up(self) -> None:
@@ -121,8 +123,11 @@ class EmbeddedRecognizer:
 
     def _load_all(self) -> None:
         self.identifier.warm_up()
-        if self._classifier.uses_vectors:
-            self._encoder.encode(["hello"])
+        for number in range(self._classifier.encoders):
+            self._loaded[number].encode(["hello"])
+        # What was read to be made into something else: 14 MB that the C library (glibc) would keep.
+        with contextlib.suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     def close(self) -> None:
         """End the thread."""
@@ -158,7 +163,9 @@ class EmbeddedRecognizer:
             held = _HELD_SHORT if len(cleaned.split()) <= _SHORT else _HELD
             shares = {code: (1 - held) * share for code, share in shares.items()}
             shares[spoken] += held
-        scores = classifier.probabilities(cleaned, shares, lambda: self._encoder.encode([for_vectors(cleaned)])[0])
+        scores = classifier.probabilities(
+            cleaned, shares, lambda number: self._loaded[number].encode([for_vectors(cleaned)])[0]
+        )
         scores *= np.float32(support)
         order = np.argsort(-scores, kind="stable")
         shown = scores[order].astype(np.float64).round(6).tolist()

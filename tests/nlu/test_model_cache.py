@@ -224,8 +224,8 @@ def test_create_trains_when_nothing_is_there(project: Project) -> None:
 
 def test_a_language_of_many_examples_is_learnt_in_parts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the size of a block the model rests on several that share landmarks, and still knows them all."""
-    monkeypatch.setattr("nlu.fit.BLOCK", 8)
-    monkeypatch.setattr("nlu.fit.LANDMARKS", 10)
+    monkeypatch.setattr("nlu.blocks.BLOCK", 8)
+    monkeypatch.setattr("nlu.blocks.LANDMARKS", 10)
     path = train(project())
     recognizer = EmbeddedRecognizer(project(), store.load(path))
     for text, intent in {"hello there": "greet", "hola": "greet", "where is my order": "track_order"}.items():

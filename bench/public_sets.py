@@ -14,10 +14,13 @@ import csv
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
@@ -30,6 +33,7 @@ from nlu.language import LanguageIdentifier, letters_only, train_language_model
 
 Pairs = Sequence[Sequence[str]]
 _BATCH = 256
+_BOTH = 2
 
 
 class Bench:
@@ -39,17 +43,26 @@ class Bench:
     """
 
     def __init__(self, folder: Path, wanted: str) -> None:
-        encoders = vectors.wanted(wanted)
-        vectors.prepare(folder)
-        self._encoder = vectors.load(folder, encoders)
+        self._folder, self._wanted = folder, wanted
+        self._encoders: tuple[vectors.Encoder, ...] = ()
+        self._asked: Counter[int] = Counter()
         self._detector = StatisticalDetector()
         self._identifier: LanguageIdentifier | None = None
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """A vector for each text, in the precision in which they are stored."""
         prepared = [for_vectors(text) for text in texts]
-        parts = [self._encoder.encode(prepared[start : start + _BATCH]) for start in range(0, len(prepared), _BATCH)]
+        parts = [
+            np.hstack([encoder.encode(prepared[start : start + _BATCH]) for encoder in self._encoders])
+            for start in range(0, len(prepared), _BATCH)
+        ]
         return np.concatenate(parts).astype(np.float16).astype(np.float32)
+
+    def vector(self, text: str, number: int) -> Floats:
+        """What an encoder makes of a message, counted."""
+        self._asked[number] += 1
+        found: Floats = self._encoders[number].encode([for_vectors(text)])[0]
+        return found
 
     def train(self, pairs: Pairs, languages: Sequence[str] = ()) -> tuple[IntentClassifier, float]:
         """A classifier for (text, intent) pairs, and the processor seconds it took, encoding included.
@@ -59,7 +72,10 @@ class Bench:
         begun = time.process_time()
         texts = [pair[0] for pair in pairs]
         tags = languages or [""] * len(texts)
-        classifier, _ = fit_classifier(texts, [pair[1] for pair in pairs], tags, self.encode(texts))
+        encoders = vectors.wanted(self._wanted, len(texts))
+        vectors.prepare(self._folder, encoders)
+        self._encoders = vectors.load(self._folder, encoders)
+        classifier, _ = fit_classifier(texts, [pair[1] for pair in pairs], tags, self.encode)
         self._identifier = None
         if languages:
             model = train_language_model([letters_only(text) for text in texts], languages, sorted(set(languages)))
@@ -78,24 +94,33 @@ class Bench:
         rows, times = [], []
         for text in texts:
             begun = time.perf_counter()
-            languages = self.languages(text)
-            rows.append(
-                classifier.probabilities(
-                    text,
-                    languages,
-                    lambda text=text: self._encoder.encode([for_vectors(text)])[0],  # type: ignore[misc]
-                )
-            )
+            rows.append(classifier.probabilities(text, self.languages(text), partial(self.vector, text)))
             times.append(1000 * (time.perf_counter() - begun))
         return np.array(rows), times
+
+    def compare(self, name: str, train: Pairs, test: Pairs) -> None:
+        """The same examples and messages with logistic regression on the second encoder's vectors alone."""
+        if len(self._encoders) < _BOTH:
+            return
+        learnt, asked = (self._encoders[1].encode([for_vectors(pair[0]) for pair in pairs]) for pairs in (train, test))
+        center = learnt.mean(axis=0)
+        learnt, asked = (
+            rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (learnt - center, asked - center)
+        )
+        model = LogisticRegression(C=10, max_iter=400).fit(learnt, [pair[1] for pair in train])
+        right = model.predict(asked) == np.array([pair[1] for pair in test])
+        print(f"{name:<34} {100 * right.mean():5.1f} %  logistic regression on its vectors", flush=True)
 
     def measure(self, name: str, train: Pairs, test: Pairs, outside: Sequence[str] = ()) -> float:
         """Train, test and print; the accuracy in percent."""
         classifier, seconds = self.train(train)
+        self._asked.clear()
         found, times = self.ask(classifier, [pair[0] for pair in test])
+        asked = ", ".join(f"{100 * count / len(test):.0f} %" for _, count in sorted(self._asked.items()))
         right = np.array([classifier.intents[place] for place in found.argmax(axis=1).tolist()])
         accuracy = 100 * float((right == np.array([pair[1] for pair in test])).mean())
         words = f"{name:<34} {accuracy:5.1f} %  p50 {np.median(times):.2f} ms  mean {np.mean(times):.2f} ms"
+        words += f"  encoders asked for {asked}"
         if outside:
             other, _ = self.ask(classifier, outside)
             truth = [0] * len(found) + [1] * len(other)
@@ -144,9 +169,15 @@ def main() -> None:
 
         if data := read("banking77_10shot.json"):
             bench.measure("BANKING77, 10 examples an intent", data["train"], data["test"])
+            bench.compare("  second encoder alone", data["train"], data["test"])
         if data := read("clinc150_10shot_subset.json"):
             outside = [item if isinstance(item, str) else item[0] for item in data["oos_test"]]
             bench.measure("CLINC150, 10 examples an intent", data["train"], data["test"], outside)
+            bench.compare("  second encoder alone", data["train"], data["test"])
+            if whole := read("clinc150_full.json"):
+                outside = [pair[0] for pair in whole["oos_test"]]
+                bench.measure("  its whole test part", data["train"], whole["test"], outside)
+                bench.compare("  second encoder alone", data["train"], whole["test"])
         if xsid := read("xsid.json"):
             _xsid(bench, xsid)  # type: ignore[arg-type]
         if (folder / "banking77_train.csv").is_file():

@@ -182,6 +182,7 @@ class E5:
 
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         self._cut = Pieces(folder, settings)
+        self._prefix = len(self._cut.of(_PREFIX.strip())) - 1
         self._words: npt.NDArray[np.uint8] = tables.mapped_part(
             weights_file(), settings["words_at"], (settings["words"], DIMENSIONS // _BLOCK * BLOCK_BYTES)
         )
@@ -193,21 +194,31 @@ class E5:
         self._session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
 
     def encode(self, texts: Sequence[str]) -> Floats:
-        """A unit vector for each text.
+        """A unit vector for each text: the middle of what its own pieces mean.
 
-        Those with as many pieces are read together, which takes two thirds of the time; since they then share
-        the scales of eight-bit numbers, a text's vector differs a little from that which it has alone.
+        Its makers count the prefix and the marks of beginning and end too, which are the same for all texts and
+        weigh most in short ones.
+        """
+        found = np.array([rows[min(self._prefix, len(rows) - 2) : -1].mean(axis=0) for rows in self.states(texts)])
+        found /= np.linalg.norm(found, axis=1, keepdims=True)
+        return found
+
+    def states(self, texts: Sequence[str]) -> list[Floats]:
+        """What each piece of each text means in it, a row each; those of the prefix and of both ends included.
+
+        Texts with as many pieces are read together, which takes two thirds of the time; since they then share
+        the scales of eight-bit numbers, a text's numbers differ a little from those which it has alone.
         """
         cut = [self._cut.of(_PREFIX + text) for text in texts]
         places: dict[int, list[int]] = defaultdict(list)
         for place, pieces in enumerate(cut):
             places[len(pieces)].append(place)
-        found = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
+        found: list[Floats] = [np.empty((0, DIMENSIONS), dtype=np.float32)] * len(texts)
         for length, own in places.items():
             for start in range(0, len(own), _TOGETHER):
                 some = own[start : start + _TOGETHER]
                 words = floats(self._words[[piece for place in some for piece in cut[place]]])
                 words = words.reshape(len(some), length, DIMENSIONS) + self._positions[:length]
-                found[some] = self._session.run(None, {"words": words})[0].mean(axis=1)
-        found /= np.linalg.norm(found, axis=1, keepdims=True)
+                for place, rows in zip(some, self._session.run(None, {"words": words})[0], strict=True):
+                    found[place] = rows
         return found

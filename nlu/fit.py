@@ -50,7 +50,7 @@ _TELLING, _FLAT = 20, 0.5
 """With fewer examples understood or misunderstood, or a smaller slope, how sure it is cannot be calibrated."""
 
 _TINY = 1e-6
-_LEFT = 1 / 5
+_LEFT = 3 / 20
 """The share of a step's doubts that the second encoder is not asked to settle where examples are too few to tell."""
 
 _WORSE, _SURELY = 0.002, 1.645

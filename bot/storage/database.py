@@ -23,6 +23,7 @@ import sqlalchemy.exc
 from sqlalchemy import event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from bot.contracts import LinguadeskError
 from bot.storage import inline
@@ -148,7 +149,8 @@ class Database:
         self._engines = {self.engine, quick}
         self._writing = Turns()
         self._listener: asyncio.Task[None] | None = None
-        # Those that aiosqlite works in.
+        # Those of aiosqlite, and the threads that they work in.
+        self._connections: weakref.WeakSet[aiosqlite.Connection] = weakref.WeakSet()
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
     def _engine(self, options: dict[str, Any]) -> AsyncEngine:
@@ -231,19 +233,28 @@ class Database:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._listener
             self._listener = None
+        # Whoever was cancelled still ends their transaction. What they give back after the pools have ended
+        # nobody would close. A pool has no event for this; it is a matter of milliseconds.
+        pools = [engine.pool for engine in self._engines if isinstance(engine.pool, QueuePool)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while any(pool.checkedout() for pool in pools):  # noqa: ASYNC110
+                    await asyncio.sleep(0.005)
         for engine in self._engines:
             await engine.dispose()
-        # One whose caller was cancelled may still be at its last statement, and would report to a loop
-        # that has ended.
+        for connection in list(self._connections):
+            # After its last statement, which its thread may still be at; an answer to it would find no loop any more.
+            connection.stop()
         for thread in list(self._threads):
             if thread.is_alive():
                 await asyncio.to_thread(thread.join, CLOSE_SECONDS)
 
     def _remembered(self, connect: Callable[..., aiosqlite.Connection]) -> Callable[..., aiosqlite.Connection]:
-        """As ``connect``, but the connection's thread is known from its beginning, while it still connects."""
+        """As ``connect``, but the connection and its thread are known from the beginning, while it still connects."""
 
         def remembered(*args: Any, **options: Any) -> aiosqlite.Connection:
             connection = connect(*args, **options)
+            self._connections.add(connection)
             self._threads.add(connection._thread)
             return connection
 

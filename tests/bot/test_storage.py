@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sqlite3
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -319,6 +321,30 @@ async def test_a_cancelled_wait_for_the_disk_is_not_closed_under(tmp_path: Path)
         assert not closing.done()
         other.execute("COMMIT")
         await asyncio.wait_for(closing, 10)
+
+
+async def test_closing_waits_for_who_was_cancelled(tmp_path: Path) -> None:
+    """What they give back only then is closed too: no connection is forgotten."""
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}")
+    reads = asyncio.Event()
+
+    async def read() -> None:
+        async with database.read() as session:
+            await session.execute(text("SELECT 1"))
+            reads.set()
+            await asyncio.Event().wait()
+
+    reader = asyncio.create_task(read())
+    await reads.wait()
+    gc.collect()
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
+        reader.cancel()
+        await database.close()
+        assert reader.cancelled()
+        del reader
+        gc.collect()
+    assert [str(item.message) for item in complaints] == []
 
 
 async def _languages(session: AsyncSession) -> list[str]:

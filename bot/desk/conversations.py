@@ -14,6 +14,7 @@ from bot.contracts import Media, PermanentError, TemporaryError
 from bot.desk import timeline, uploads
 from bot.desk.pages import NOT_FOUND, PageError, Visit, from_htmx, whole
 from bot.services import drafts, notes, translations
+from bot.services.drafts import Writing
 from bot.services.handoff import HandoffError
 from bot.storage import reports, talk_reports
 from bot.translation import ForReply, for_reply
@@ -42,6 +43,17 @@ class Sending:
         return self.fields.get("text", "").replace("\r\n", "\n")
 
     @property
+    def piece(self) -> str:
+        """The page's name for what was written, see :mod:`bot.services.drafts`."""
+        return self.fields.get("piece", "")
+
+    @property
+    def content(self) -> str:
+        """What is sent, by which a repeat is known."""
+        upload = self.upload
+        return drafts.content_of(self.text, *((upload.name.encode(), upload.data) if upload else ()))
+
+    @property
     def seen(self) -> int | None:
         """The newest message when the form was drawn; None if it does not say."""
         return whole(self.fields.get("seen", ""))
@@ -53,7 +65,7 @@ async def _page(
     *,
     failure: str = "",
     by: str = "",
-    typed: Mapping[str, str] | None = None,
+    typed: Mapping[str, Writing] | None = None,
     acted: bool = False,
 ) -> Response:
     """The page, or its live part where the page's script asks for it.
@@ -106,8 +118,11 @@ async def _worded(visit: Visit, sending: Sending) -> ForReply:
         raise HandoffError("translator_down") from None
 
 
-async def _reply(visit: Visit, session: AsyncSession, sending: Sending, worded: ForReply, media: list[Media]) -> None:
+async def _reply(visit: Visit, session: AsyncSession, sending: Sending, worded: ForReply, media: list[Media]) -> bool:
+    """Send it; whether it was not sent already by the same form, whose answer was lost."""
     where, me = visit.id(), visit.me
+    if not await drafts.begin(session, me.id, sending.piece, sending.content):
+        return False
     await agents.reply(
         session,
         visit.desk.voice,
@@ -124,6 +139,7 @@ async def _reply(visit: Visit, session: AsyncSession, sending: Sending, worded: 
     if sending.seen is not None and (name := await talk_reports.answered_since(session, where, sending.seen, me.id)):
         raise Answered(name)
     await drafts.drop(session, me.id, drafts.places(where)[0])
+    return True
 
 
 async def _pass_on(visit: Visit, session: AsyncSession, to: str) -> None:
@@ -143,8 +159,9 @@ async def _do(visit: Visit, session: AsyncSession, action: str, sending: Sending
     elif action == "take-over":
         await agents.take_over(session, where, agent, settings.handoff)
     elif action == "note":
-        await notes.add(session, where, agent, sending.text)
-        await drafts.drop(session, agent.id, drafts.places(where)[1])
+        if await drafts.begin(session, agent.id, sending.piece, sending.content):
+            await notes.add(session, where, agent, sending.text)
+            await drafts.drop(session, agent.id, drafts.places(where)[1])
     elif action == "transcript":
         await agents.send_transcript(session, desk.voice, desk.config.files_dir, where, agent)
     elif action == "pass-on":
@@ -155,10 +172,11 @@ async def _do(visit: Visit, session: AsyncSession, action: str, sending: Sending
         await agents.back_to_bot(session, desk.voice, where, agent)
 
 
-def _typed(visit: Visit, action: str, sending: Sending) -> dict[str, str]:
+def _typed(visit: Visit, action: str, sending: Sending) -> dict[str, Writing]:
     """What was in the field that was sent, by its place."""
     reply, note = drafts.places(visit.id())
-    return {reply: sending.text} if action == "reply" else {note: sending.text} if action == "note" else {}
+    writing = Writing(sending.text, sending.piece) if sending.piece else Writing(sending.text)
+    return {reply: writing} if action == "reply" else {note: writing} if action == "note" else {}
 
 
 async def act(visit: Visit) -> Response:
@@ -176,7 +194,8 @@ async def act(visit: Visit) -> Response:
         worded = await _worded(visit, sending) if action == "reply" else None
         async with visit.desk.database.begin() as session:
             if worded is not None:
-                await _reply(visit, session, sending, worded, media)
+                if not await _reply(visit, session, sending, worded, media):
+                    uploads.discard(visit, media)
             else:
                 await _do(visit, session, action, sending)
     except BaseException as error:

@@ -27,7 +27,7 @@ async def _page(
         view = await reports.ticket(session, visit.id())
         other = await session.get(Ticket, view.ticket.merged_into_id or 0) if view is not None else None
         place = drafts.ticket_place(visit.id())
-        kept = await drafts.of(session, visit.me.id, [place])
+        note = (await drafts.of(session, visit.me.id, [place]))[place]
         promises = (await clocks.clocks_of(session, [visit.id()]))[visit.id()]
     if view is None:
         raise PageError(*NOT_FOUND)
@@ -49,7 +49,7 @@ async def _page(
         failure=failure,
         draft=draft or {},
         note_place=place,
-        note=kept.get(place, ""),
+        note=note,
         # Whatever the browser still has of a note is what was just sent.
         noted=visit.request.query_params.get("noted") == "1",
         previews=await previews(visit.desk.config.files_dir, view.files),
@@ -80,8 +80,10 @@ async def _do(visit: Visit, session: AsyncSession, action: str, fields: Mapping[
             raise PageError(400, "bad_request")
         await agents.classify_ticket(session, where, kind, severity, agent, reason, settings=settings)
     elif action == "note":
-        await agents.note_ticket(session, where, fields.get("text", "").replace("\r\n", "\n"), agent)
-        await drafts.drop(session, agent.id, drafts.ticket_place(where))
+        text, piece = fields.get("text", "").replace("\r\n", "\n"), fields.get("piece", "")
+        if await drafts.begin(session, agent.id, piece, drafts.content_of(text)):
+            await agents.note_ticket(session, where, text, agent)
+            await drafts.drop(session, agent.id, drafts.ticket_place(where))
     else:
         await agents.merge_ticket(session, desk.voice, where, fields.get("number", ""), agent, settings)
 

@@ -17,6 +17,7 @@ from bot.desk.presence import version as presence_version
 from bot.desk.uploads import MAX_UPLOAD_BYTES
 from bot.services import clocks, drafts, notes, translations
 from bot.services.customers import is_verified
+from bot.services.drafts import Writing
 from bot.services.orders import DatabaseOrders
 from bot.storage import now, reports, talk_reports
 from bot.storage.models import Conversation, Customer, TicketClock, TicketStatus
@@ -176,7 +177,7 @@ async def earlier(visit: Visit, session: AsyncSession) -> dict[str, Any]:
     return {"talk": talk, "span": wanted, "part": part}
 
 
-async def context(visit: Visit, session: AsyncSession, typed: Mapping[str, str]) -> dict[str, Any]:
+async def context(visit: Visit, session: AsyncSession, typed: Mapping[str, Writing]) -> dict[str, Any]:
     """Everything that the page shows.
 
     Args:
@@ -209,8 +210,8 @@ async def context(visit: Visit, session: AsyncSession, typed: Mapping[str, str])
         "canned": ready_replies(visit, talk, view.customer),
         "reply_place": reply_place,
         "note_place": note_place,
-        "draft": typed.get(reply_place, kept.get(reply_place, "")),
-        "note_draft": typed.get(note_place, kept.get(note_place, "")),
+        "reply_writing": typed.get(reply_place, kept[reply_place]),
+        "note_writing": typed.get(note_place, kept[note_place]),
         "translate": _translates(visit, talk),
         "noting": visit.request.query_params.get("compose") == "note",
         "max_reply": agents.MAX_REPLY,

@@ -19,11 +19,12 @@ from bot.storage.models import (
     Handoff,
     Message,
     Outbox,
+    Piece,
     Presence,
     StoredFile,
     Translation,
 )
-from tests.desk.office import Office, office_of, token_of
+from tests.desk.office import PIXEL, Office, office_of, token_of
 
 SECRET = "she threatened to sue, tread lightly"
 
@@ -152,6 +153,93 @@ async def test_drafts_wait_on_the_server_until_they_are_sent(office: Office) -> 
         assert "call him" not in await page_of(elsewhere, talk)
 
 
+@pytest.mark.parametrize("action", ["reply", "note"])
+async def test_what_is_pressed_again_is_sent_once(office: Office, action: str) -> None:
+    """The answer to a form was lost: the same form again sends nothing; with other words, or from a new page, it does.
+
+    A draft that comes after its piece was sent is not kept, and the page is told whether it was the very same.
+    """
+    talk = await office.writes("Tom", "hello")
+    await office.waits(talk)
+    place = f"/desk/conversations/{talk}" + ("/note" if action == "note" else "")
+    async with office.signed_in("ana") as client:
+        token = token_of(await client.get(f"/desk/conversations/{talk}"))
+        pieces = re.findall(r'name="piece" form="\w+" value="([^"]{10,})"', await page_of(client, talk))
+        assert len(set(pieces)) == 2
+
+        async def send(text: str, piece: str = pieces[0]) -> None:
+            assert (await does(client, talk, action, text=text, piece=piece)).status_code == 303
+
+        async def draft(text: str, piece: str = pieces[0]) -> str:
+            fields = {"token": token, "place": place, "text": text, "piece": piece}
+            return (await client.post("/desk/drafts", data=fields)).text
+
+        assert await draft("Dear T") == ""
+        for _ in range(2):
+            await send("Dear Tom")
+        assert [await draft(text) for text in ("Dear Tom", "Dear T")] == ["sent", "late"]
+        assert "Dear T</textarea>" not in await page_of(client, talk)
+        assert await draft("Dear T", pieces[1]) == ""
+        page = await page_of(client, talk)
+        # Another page goes on with the same piece: it may be on its way from the first.
+        assert "Dear T</textarea>" in page and f'value="{pieces[1]}"' in page
+        await send("Dear Tom", pieces[1])
+        await send("Dear Tom, once more")
+        async with office.database.begin() as session:
+            await session.execute(update(Piece).values(at=now() - drafts.KNOWN - timedelta(seconds=1)))
+        await send("Dear Tom", pieces[1])
+    async with office.database.read() as session:
+        if action == "reply":
+            texts = [row.body["text"] for row in await session.scalars(select(Outbox).order_by(Outbox.id))]
+        else:
+            texts = [row.text for row in await session.scalars(select(ConversationNote).order_by(ConversationNote.id))]
+        assert texts == ["Dear Tom", "Dear Tom", "Dear Tom, once more", "Dear Tom"]
+        assert len((await session.scalars(select(Piece))).all()) == 1
+
+
+async def test_a_file_that_comes_again_is_sent_once(office: Office) -> None:
+    """It is kept once too; another one under the same name is another one."""
+    talk = await office.writes("Tom", "hello")
+    await office.waits(talk)
+    async with office.signed_in("ana") as client:
+        fields = {"token": token_of(await client.get("/desk")), "text": "", "piece": "a piece"}
+        for data in (PIXEL, PIXEL, PIXEL + b"\x00"):
+            sent = {"data": fields, "files": {"file": ("shoe.png", data, "image/png")}}
+            assert (await client.post(f"/desk/conversations/{talk}/reply", **sent)).status_code == 303
+    async with office.database.read() as session:
+        assert len((await session.scalars(select(Outbox))).all()) == 2
+    assert len([path for path in office.config.files_dir.rglob("*") if path.is_file()]) == 2
+
+
+async def test_what_was_refused_is_no_repeat(office: Office) -> None:
+    """Nothing was sent, so the same form may send it when nothing stands against it any more."""
+    talk = await office.writes("Tom", "hello")
+    await office.waits(talk)
+    await office.claims(talk, "lars")
+    async with office.signed_in("ana") as client:
+        refused = await does(client, talk, "reply", text="Dear Tom", piece="a piece")
+        assert refused.status_code == 409
+        async with office.signed_in("lars") as other:
+            await does(other, talk, "back")
+        await office.waits(talk)
+        assert (await does(client, talk, "reply", text="Dear Tom", piece="a piece")).status_code == 303
+    async with office.database.read() as session:
+        assert [row.body["text"] for row in await session.scalars(select(Outbox))][-1] == "Dear Tom"
+
+
+async def test_a_note_to_a_ticket_that_comes_again_is_added_once(office: Office) -> None:
+    """As in a conversation."""
+    ticket = await office.complains(await office.writes("Tom", "broken"), "broken")
+    async with office.signed_in("ana") as client:
+        page = await client.get(f"/desk/tickets/{ticket.id}")
+        (piece,) = re.findall(r'id="note-piece" name="piece" form="noter" value="([^"]{10,})"', page.text)
+        for _ in range(2):
+            await client.post(
+                f"/desk/tickets/{ticket.id}/note", data={"token": token_of(page), "text": "He rang.", "piece": piece}
+            )
+        assert (await client.get(f"/desk/tickets/{ticket.id}")).text.count("He rang.") == 1
+
+
 async def test_a_draft_is_kept_only_where_one_writes(office: Office) -> None:
     """Other places, other sessions' forms and strangers are refused; words that no database stores are cleaned."""
     async with office.signed_in("ana") as client:
@@ -267,7 +355,8 @@ async def test_presence_notes_and_drafts_work_on_every_database(any_database: Da
             assert [(item.name, item.writing) for item in await talk_reports.lookers(session, talk, 0)] == [
                 ("Eva", True)
             ]
-            assert await drafts.of(session, user.id, drafts.places(talk)) == {drafts.places(talk)[0]: "two"}
+            kept = await drafts.of(session, user.id, drafts.places(talk))
+            assert [item.text for item in kept.values()] == ["two", ""]
             assert await talk_reports.news(session, user.id, ["Returns"], talk_reports.Marks(0, 0)) == []
             assert await talk_reports.my_queue(session, user.id, ["Returns"]) == []
     assert versions[0] != versions[1]

@@ -78,16 +78,18 @@
   document.body.addEventListener("htmx:sseOpen", () => {
     clearTimeout(lost);
     say("");
-    // While the line was down the bell may have missed something.
+    // While the line was down the bell may have missed something. The stream tells of news from now on only, so
+    // what came since the page was made is asked for.
     if (opened) htmx.trigger("#bell", "look");
-    if (opened) document.dispatchEvent(new Event("desk-news"));
+    document.dispatchEvent(new Event("desk-news"));
     opened = true;
   });
-  ["htmx:responseError", "htmx:sendError"].forEach((name) =>
+  ["htmx:responseError", "htmx:sendError", "htmx:timeout"].forEach((name) =>
     document.body.addEventListener(name, (event) => {
       if (!event.detail.requestConfig || event.detail.requestConfig.verb !== "post") return;
       // Signed in anew meanwhile: this page's forms belong to a session that is over.
-      say(event.detail.xhr && event.detail.xhr.status === 403 ? "stale" : "failed");
+      const stale = event.detail.xhr && event.detail.xhr.status === 403;
+      say(stale ? "stale" : event.target.matches("#composer, #noter") ? "unsure" : "failed");
     })
   );
   document.body.addEventListener("htmx:afterOnLoad", (event) => {

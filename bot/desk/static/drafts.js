@@ -1,5 +1,6 @@
 // What is typed is kept on the server; until that has it, in this tab, so that nothing is lost when the
-// line breaks or the session ends in the middle of a sentence.
+// line breaks or the session ends in the middle of a sentence. What is being written has a name, its
+// piece: it is sent once, and of what has been sent no draft comes back, however late it is.
 (function () {
   "use strict";
 
@@ -9,49 +10,79 @@
   const timers = new Map();
   const sending = new Map();
 
-  const key = (place) => "draft:" + user + ":" + place;
+  const key = (place) => "writing:" + user + ":" + place;
+  const fieldOf = (place) => $$("[data-draft]").find((field) => field.dataset.draft === place);
+  const piece = (field) => document.getElementById(field.id + "-piece");
+
+  function renew(field) {
+    piece(field).value = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("");
+  }
+
+  function remember(field) {
+    sessionStorage.setItem(key(field.dataset.draft), JSON.stringify({ piece: piece(field).value, text: field.value }));
+  }
+
+  function remembered(place) {
+    return JSON.parse(sessionStorage.getItem(key(place)));
+  }
 
   function keep(field) {
     const place = field.dataset.draft;
     timers.delete(place);
-    const text = field.value;
+    const draft = { place: place, text: field.value, piece: piece(field).value };
     const before = sending.get(place) || Promise.resolve();
     // One after the other: what was typed last must be what is kept.
     const done = before
-      .then(() => post("/desk/drafts", { place: place, text: text }))
-      .then((answer) => {
-        if (answer.ok && sessionStorage.getItem(key(place)) === text) sessionStorage.removeItem(key(place));
+      .then(() => post("/desk/drafts", draft))
+      .then(async (answer) => {
         if (answer.status === 403) say("stale");
+        if (answer.status === 204) kept(draft);
+        if (answer.status === 200) gone(draft, await answer.text());
       })
       .catch(() => {});
     sending.set(place, done);
+  }
+
+  function kept(draft) {
+    const last = remembered(draft.place);
+    if (last && last.piece === draft.piece && last.text === draft.text) sessionStorage.removeItem(key(draft.place));
+  }
+
+  // Its piece has been sent, and this page did not hear of it: "sent", these very words; "late", others.
+  function gone(draft, fate) {
+    const field = fieldOf(draft.place);
+    if (!field || piece(field).value !== draft.piece) return;
+    // Unless it is being sent at this moment, and the answer will say so.
+    if (field.form.matches(".htmx-request")) return;
+    if (fate === "sent" && field.value.startsWith(draft.text)) {
+      field.value = field.value.slice(draft.text.length);
+      say("");
+    }
+    anew(field);
+  }
+
+  // What is in the field now is a piece of its own.
+  function anew(field) {
+    const place = field.dataset.draft;
+    clearTimeout(timers.get(place));
+    timers.delete(place);
+    sessionStorage.removeItem(key(place));
+    renew(field);
+    if (!field.value) return;
+    remember(field);
+    keep(field);
   }
 
   document.addEventListener("input", (event) => {
     const field = event.target;
     if (!field.dataset || !field.dataset.draft) return;
     const place = field.dataset.draft;
-    sessionStorage.setItem(key(place), field.value);
+    remember(field);
     clearTimeout(timers.get(place));
-    timers.set(place, setTimeout(() => keep(field), DELAY_MS));
+    timers.set(place, setTimeout(() => keep(fieldOf(place) || field), DELAY_MS));
   });
-
-  // Sent: what is still on its way to be kept must not come back as a draft.
-  function sent(selector) {
-    const field = $(selector);
-    if (!field) return;
-    const place = field.dataset.draft;
-    clearTimeout(timers.get(place));
-    timers.delete(place);
-    sessionStorage.removeItem(key(place));
-    (sending.get(place) || Promise.resolve()).then(() => {
-      // What was written since is a draft of its own.
-      if (field.value) sessionStorage.setItem(key(place), field.value);
-      if (field.value || sending.has(place)) keep({ dataset: { draft: place }, value: field.value });
-    });
-  }
-  document.body.addEventListener("desk-sent", () => sent("#reply"));
-  document.body.addEventListener("desk-noted", () => sent("#note"));
+  document.body.addEventListener("desk-sent", () => anew($("#reply")));
+  document.body.addEventListener("desk-noted", () => anew($("#note")));
 
   // A form that leaves the page takes its text along: keeping it would bring back what has been sent.
   document.addEventListener("submit", (event) => {
@@ -68,9 +99,11 @@
       history.replaceState(null, "", location.pathname);
       return;
     }
-    const kept = sessionStorage.getItem(key(field.dataset.draft));
-    if (kept === null || kept === field.value) return;
-    field.value = kept;
+    const last = remembered(field.dataset.draft);
+    if (!last) return;
+    // It goes on as the piece that it was, which may have been sent on the way here: then the server says so.
+    piece(field).value = last.piece;
+    field.value = last.text;
     keep(field);
   });
 })();

@@ -10,6 +10,7 @@
   const { $, $$ } = window.desk;
 
   function carryOver(before, after) {
+    if (before.matches("textarea")) after.value = before.value;
     $$("textarea[id]", before).forEach((old) => {
       const fresh = $("#" + CSS.escape(old.id), after);
       if (fresh) fresh.value = old.value;
@@ -103,9 +104,11 @@
       const added = [];
       document.dispatchEvent(new Event("desk-before-swap"));
       patch(target, source, added);
+      // At once, not when htmx settles what is returned: a form sent in between would leave the page.
+      added.forEach((item) => htmx.process(item));
       document.dispatchEvent(new CustomEvent("desk-after-swap", { detail: added }));
       window.desk.tick();
-      return added;
+      return [];
     },
   });
 })();

@@ -114,26 +114,47 @@
     if ($("button.primary", form)) form.requestSubmit();
   });
 
-  // What is written while the server answers is the beginning of the next reply, and stays.
-  const sent = {};
+  // What is written and chosen while the server answers belongs to the next reply, and stays. Pressing again
+  // meanwhile sends that, once this one has gone out; one that was refused or lost is first looked at.
+  const underWay = new Map();
+  const written = (form) => form.matches("#composer, #noter") && $("textarea", form);
+  const chosen = (field) => (field.id === "reply" && $("#attach") ? $("#attach").files[0] : undefined);
+
+  document.body.addEventListener("htmx:confirm", (event) => {
+    const field = written(event.target);
+    const first = field && underWay.get(field.id);
+    if (!first) return;
+    event.preventDefault();
+    first.again = field.value !== first.text || chosen(field) !== first.file;
+  });
   document.body.addEventListener("htmx:beforeRequest", (event) => {
-    const field = event.target.matches("#composer, #noter") && $("textarea", event.target);
-    if (field) sent[field.id] = field.value;
+    const field = written(event.target);
+    if (field) underWay.set(field.id, { text: field.value, file: chosen(field), again: false, sent: false });
+  });
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const field = written(event.detail.elt);
+    const first = field && underWay.get(field.id);
+    if (!first) return;
+    underWay.delete(field.id);
+    const more = field.value.trim() || chosen(field);
+    if (first.sent && first.again && more) setTimeout(() => field.form.requestSubmit());
   });
 
   // Who has gone on to something else meanwhile keeps the focus there: the next key is meant for that place, and
   // must not end up as a letter in the reply.
   function writeOn(field) {
-    const { value } = field;
-    field.value = value.startsWith(sent[field.id]) ? value.slice(sent[field.id].length) : value;
+    const first = underWay.get(field.id);
+    first.sent = true;
+    if (field.value.startsWith(first.text)) field.value = field.value.slice(first.text.length);
     const at = document.activeElement;
     if (!at || at === document.body || field.form.contains(at)) field.focus();
     toBottom();
   }
 
   document.body.addEventListener("desk-sent", () => {
-    detach();
-    writeOn($("#reply"));
+    const reply = $("#reply");
+    if (chosen(reply) === underWay.get("reply").file) detach();
+    writeOn(reply);
   });
   document.body.addEventListener("desk-noted", () => writeOn($("#note")));
 

@@ -213,14 +213,29 @@ class Presence(Base):
 
 
 class Draft(Base):
-    """What a user has begun to write and not sent; ``place`` is a path of the desk."""
+    """What a user has begun to write and not sent; ``place`` is a path of the desk, ``piece`` its name there."""
 
     __tablename__ = "drafts"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     place: Mapped[str] = mapped_column(String(120), primary_key=True)
     text: Mapped[str] = mapped_column(Text)
+    piece: Mapped[str] = mapped_column(String(64), default="")
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Piece(Base):
+    """A piece of writing of the desk, so that it is sent once and no draft of it comes back.
+
+    ``content`` is a digest of what was sent, empty until then. Nothing that anybody wrote is kept here.
+    """
+
+    __tablename__ = "pieces"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    piece: Mapped[str] = mapped_column(String(64), primary_key=True)
+    content: Mapped[str] = mapped_column(String(64), default="")
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
 
 
 STEPPED_IN = "agent"

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parent.parent
 
 
 CHROMIUM = shutil.which("chromium")
+# What a page is to show may take this long: a machine with much else to do is no failure.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

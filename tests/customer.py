@@ -146,7 +146,7 @@ class Agent:
             await agents.back_to_bot(session, self.app.voice, conversation_id, self.user)
 
 
-async def eventually(check: Any, seconds: float = 5.0) -> Any:
+async def eventually(check: Any, seconds: float = 20.0) -> Any:
     """The first true result of an asynchronous check, or an assertion failure after ``seconds``."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:

@@ -78,7 +78,7 @@ class Receiver:
         return self.told
 
 
-async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait until something is so; AssertionError if it is not in time."""
     ends = time.monotonic() + seconds
     while not true():

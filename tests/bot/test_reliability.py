@@ -147,7 +147,7 @@ async def any_desk(any_database_url: str, config: Config, recognizer: Recognizer
     await app.close()
 
 
-async def answered(app: App, count: int, seconds: float = 10.0) -> None:
+async def answered(app: App, count: int, seconds: float = 20.0) -> None:
     """Wait until as many events are handled and everything has left."""
 
     async def done() -> bool:
@@ -343,7 +343,7 @@ class TestTheEndOfTheWorkers:
     async def test_not_ready_any_more(self, desk: App, failing: None, caplog: pytest.LogCaptureFixture) -> None:
         """The readiness address says so, and so does the log, without anybody's words."""
         async with desk.running():
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await desk.broken.wait()
             answer = await health(desk)
         assert (answer.status_code, answer.json()["problems"]) == (503, ["the workers have ended"])

@@ -22,7 +22,7 @@ async def stored(database: Database) -> list[Inbound]:
 
 async def stored_count(database: Database, count: int) -> list[Inbound]:
     """All events of the inbox once there are ``count``."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while len(events := await stored(database)) < count:
             await asyncio.sleep(0.01)
     return events

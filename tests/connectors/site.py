@@ -26,6 +26,7 @@ from bot.storage.models import Conversation, FileStatus, Inbox, InboxStatus, Mes
 from bot.texts import Rendered, Texts
 from connectors import Host, create
 from tests.databases import prepared
+from tests.fakes.slowly import slowly
 
 
 @dataclass(slots=True)
@@ -39,7 +40,7 @@ class Site:
 
     async def next_event(self) -> Inbox:
         """The oldest event that waits, as soon as there is one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 async with self.database.read() as session:
                     waiting = select(Inbox).where(Inbox.status == InboxStatus.PENDING).order_by(Inbox.id).limit(1)
@@ -122,7 +123,7 @@ def changed(config: Config, channel: str, options: dict[str, Any], web: dict[str
 @contextlib.asynccontextmanager
 async def served(app: Any, port: int = 0) -> AsyncIterator[str]:
     """A real HTTP server on loopback; its URL."""
-    settings = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
+    settings = uvicorn.Config(slowly(app), host="127.0.0.1", port=port, log_level="warning", lifespan="off", ws="none")
     server = uvicorn.Server(settings)
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -134,7 +135,7 @@ async def served(app: Any, port: int = 0) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{bound}"
     finally:
         server.should_exit = True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await running
 
 

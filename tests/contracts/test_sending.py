@@ -56,7 +56,7 @@ async def test_failures_are_told_apart(running: Running, fault: Fault) -> None:
     fault.arrange(running.server)
     out = message(running.channel, text="Your order is on its way.")
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await running.connector.send(out, 0)
     except (TemporaryError, PermanentError) as error:
         assert _kind(error) is fault.error, f"{type(error).__name__}: {error}"

@@ -34,6 +34,7 @@ async def sign_in(browser: Browser, url: str, username: str, complaints: list[st
     await page.fill("#password", PASSWORD)
     await page.keyboard.press("Enter")
     await expect(page.locator("#queue")).to_be_visible()
+    await page.wait_for_load_state("load")
     return page
 
 
@@ -52,6 +53,7 @@ async def test_an_agents_morning(office: Office, browser: Browser) -> None:
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Tom Baker")).to_be_visible()
+        await page.wait_for_load_state("load")
         await page.get_by_role("button", name="Claim").click()
         await expect(page.locator(".state")).to_contain_text("You have it")
 

@@ -37,6 +37,7 @@ async def test_searching_and_changing_many_by_keyboard(office: Office, browser: 
         await page.keyboard.type("brok")
         await page.keyboard.press("Enter")
         await expect(page.locator("mark")).to_have_count(3)
+        await page.wait_for_load_state("load")
         await page.locator("h1").click()
         await page.keyboard.press("j")
         await page.keyboard.press("Enter")

@@ -135,7 +135,7 @@ async def test_a_campaign_from_its_audience_to_its_page(office: Office, browser:
         found += await looked_at(page)
         await page.fill("input[name=people]", "3")
         await page.keyboard.press("Enter")
-        await expect(page.locator("main")).to_contain_text("2")
+        await expect(page.get_by_role("alert").first).to_contain_text("That is not the number of people")
         found += await looked_at(page)
         async with office.database.read() as session:
             assert (await session.scalars(select(Campaign))).all() == []

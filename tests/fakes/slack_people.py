@@ -21,7 +21,7 @@ class SlackPeople(SlackWorkspace):
         raise NotImplementedError
 
     async def until(
-        self, condition: Callable[[], object], timeout: float = 5.0, tell: Callable[[], str] = lambda: ""
+        self, condition: Callable[[], object], timeout: float = 20.0, tell: Callable[[], str] = lambda: ""
     ) -> None:
         """Wait until something has become true through a request."""
         raise NotImplementedError

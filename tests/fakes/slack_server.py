@@ -110,13 +110,13 @@ class SlackServer(SlackPeople):
 
     # What a test asks for
 
-    async def wait_for(self, channel: str, count: int = 1, timeout: float = 5.0) -> list[Post]:
+    async def wait_for(self, channel: str, count: int = 1, timeout: float = 20.0) -> list[Post]:
         """All the bot has said in a channel, once it is at least ``count`` messages."""
         await self.until(lambda: len(self.posts(channel)) >= count, timeout, lambda: f"got {self.posts(channel)}")
         return self.posts(channel)
 
     async def until(
-        self, condition: Callable[[], object], timeout: float = 5.0, tell: Callable[[], str] = lambda: ""
+        self, condition: Callable[[], object], timeout: float = 20.0, tell: Callable[[], str] = lambda: ""
     ) -> None:
         """Wait until something has become true through a request.
 

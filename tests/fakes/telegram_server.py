@@ -109,13 +109,13 @@ class TelegramServer(People):
 
     # What a test asks for
 
-    async def wait_for(self, chat: int, count: int = 1, timeout: float = 5.0) -> list[Sent]:
+    async def wait_for(self, chat: int, count: int = 1, timeout: float = 20.0) -> list[Sent]:
         """All the bot has said in a chat, once it is at least ``count`` messages."""
         await self.until(lambda: len(self._sent[chat]) >= count, timeout, lambda: f"got {self._sent[chat]}")
         return list(self._sent[chat])
 
     async def until(
-        self, condition: Callable[[], object], timeout: float = 5.0, tell: Callable[[], str] = lambda: ""
+        self, condition: Callable[[], object], timeout: float = 20.0, tell: Callable[[], str] = lambda: ""
     ) -> None:
         """Wait until something has become true through a request.
 

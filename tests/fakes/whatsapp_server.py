@@ -245,12 +245,12 @@ class WhatsAppServer:
         """What the number has said to a customer so far."""
         return list(self._sent[customer])
 
-    async def wait_for(self, customer: str, count: int = 1, timeout: float = 5.0) -> list[Sent]:
+    async def wait_for(self, customer: str, count: int = 1, timeout: float = 20.0) -> list[Sent]:
         """All that was said to a customer, once it is at least ``count`` messages."""
         await self.until(lambda: len(self._sent[customer]) >= count, timeout)
         return self.sent(customer)
 
-    async def until(self, condition: Callable[[], object], timeout: float = 5.0) -> None:
+    async def until(self, condition: Callable[[], object], timeout: float = 20.0) -> None:
         """Wait until something has become true through a request; AssertionError if it does not."""
         deadline = time.monotonic() + timeout
         while not condition():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.customer import eventually
 from tests.desk import browsing
 from tests.desk.browsing import findings, sign_in, told
 from tests.desk.conftest import office, staffed  # noqa: F401
@@ -32,7 +34,7 @@ TINT = """box => { const c = box.querySelector('canvas');
 const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; const seen = {};
 for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255 && Math.abs(d[i] - d[i + 1]) > 40)
   { const k = [d[i], d[i + 1], d[i + 2]].join(); seen[k] = (seen[k] || 0) + 1; }
-return Object.entries(seen).sort((a, b) => b[1] - a[1])[0][0]; }"""
+return Object.entries(seen).sort((a, b) => b[1] - a[1])[0]?.[0]; }"""
 
 
 @pytest.fixture
@@ -44,11 +46,20 @@ async def browser() -> AsyncIterator[Browser]:
 
 async def drawn(page: Page) -> int:
     """Wait until all charts are drawn; how many there are."""
-    boxes = page.locator("[data-chart]")
-    for number in range(await boxes.count()):
-        await expect(boxes.nth(number).locator("canvas")).to_be_attached()
-        assert await boxes.nth(number).evaluate(INKED) > 50
-    return await boxes.count()
+    boxes = await page.locator("[data-chart]").all()
+    for box in boxes:
+        await expect(box.locator("canvas")).to_be_attached()
+        await becomes(box, INKED, lambda points: points > 50)
+    return len(boxes)
+
+
+async def becomes(chart: Locator, script: str, right: Callable[[Any], bool]) -> None:
+    """Wait until what a script finds in a chart is right."""
+
+    async def looks_so() -> bool:
+        return right(await chart.evaluate(script))
+
+    await eventually(looks_so)
 
 
 async def test_charts_filters_and_what_is_behind_a_figure(office: Office, browser: Browser) -> None:  # noqa: F811
@@ -150,17 +161,15 @@ async def test_colours_follow_the_theme_and_paper_is_light(office: Office, brows
         )
         await drawn(page)
         chart = page.locator("#distribution [data-chart]")
-        assert await chart.evaluate(TINT) == "15,107,100"
+        await becomes(chart, TINT, "15,107,100".__eq__)
         await page.emulate_media(color_scheme="dark")
-        await page.wait_for_timeout(200)
-        assert await chart.evaluate(TINT) == "92,201,189"
+        await becomes(chart, TINT, "92,201,189".__eq__)
         await expect(page.locator("#distribution table")).to_be_hidden()
         await page.emulate_media(media="print", color_scheme="dark")
         await expect(page.locator("#distribution table")).to_be_visible()
         await expect(page.locator("form.dash-filters")).to_be_hidden()
         await expect(page.locator("header.top")).to_be_hidden()
-        await page.wait_for_timeout(200)
-        assert await chart.evaluate(TINT) == "15,107,100"
+        await becomes(chart, TINT, "15,107,100".__eq__)
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         await page.emulate_media(media="screen", color_scheme="dark")
         await expect(page.locator("#distribution table")).to_be_hidden()

@@ -312,7 +312,7 @@ async def test_a_database_that_does_not_answer(desk: App, monkeypatch: pytest.Mo
         return []
 
     monkeypatch.setattr("bot.storage.standing.inbox", never)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         page = await scrape(desk)
     assert page.has("outbox_messages") and page.has("messages_received_total")
     assert len(page.rising("scrape_errors_total")) == 5

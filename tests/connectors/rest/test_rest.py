@@ -140,7 +140,7 @@ async def test_a_call_without_a_message_asks_for_what_waits(rest: Site, http: ht
     await asking
     await rest.say(row.conversation_id, "still there?", author=Author.AGENT)
     found: list[Any] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not found:
             found = await poll(http, "poll-1")
     assert texts(found) == ["still there?"]
@@ -193,7 +193,7 @@ async def test_a_crash_while_answering_loses_nothing(rest: Site, http: httpx.Asy
     await rest.say(row.conversation_id, "lost?")
     crashed = Call("poll:crashed", Address("rest", "anna", "anna"), row.conversation_id)
     taken: Any = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not taken:
             async with rest.database.begin() as session:
                 taken = await claim(session, crashed)
@@ -217,7 +217,7 @@ async def test_a_crash_before_the_claim_is_final(
     asking = asyncio.create_task(ask(http, "hi", first_id))
     await rest.handle("hello")
     assert texts(await asking) == ["hello"]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             async with rest.database.read() as session:
                 if (await session.scalars(select(Outbox.lease_until))).one() is None:
@@ -257,7 +257,7 @@ async def test_what_takes_too_long_is_accepted_and_comes_later(config: Config) -
         assert (response.status_code, response.json()) == (202, [])
         await slow.handle("at last")
         replies: Any = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not replies:
                 replies = (
                     await client.post(WEBHOOK, json={"sender": "anna", "message": "hi", "message_id": "1"})
@@ -274,7 +274,7 @@ async def test_a_restart_keeps_what_was_not_handed_out(config: Config) -> None:
         await first.handle("hello")
     async with site("rest", own) as second, httpx.AsyncClient(base_url=second.url) as client:
         replies: Any = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not replies:
                 replies = (await client.post(WEBHOOK, json={"sender": "anna"})).json()
         assert texts(replies) == ["hello"]

@@ -195,7 +195,7 @@ async def test_a_chore_gives_way_to_a_long_wait(slack: SlackServer, connect: Con
     slack.fail_next("chat.update", 429, retry_after=600)
     await connector.start(accept)
     assert (await slack.user_presses(ANA, "Yes")).acknowledged
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(4):
         await connector.stop()
     assert len(slack.calls_of("chat.update")) == 1
 
@@ -224,7 +224,7 @@ async def test_notices_are_in_the_language_set_in_slack(
     connector = connect(slack.env(socket=True))
     await connector.start(accept)
     slack.locales[ANA] = f"{language}-XX"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await slack.user_commands("hello")).response["text"] != words(language)("answer.direct"):
             await asyncio.sleep(0.01)
     assert words(language)("answer.direct") != MOVED_TO_DIRECT

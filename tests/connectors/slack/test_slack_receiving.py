@@ -169,7 +169,7 @@ async def test_the_persons_language_is_learnt_in_the_background(
     assert (await slack.user_says(DIRECT, "hola", locale="es-MX")).attempts == 1
     await slack.user_says("D2", "ni hao", user="U2", locale="zh-CN")
     said: list[Inbound] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not said or not said[-1].locale:
             await slack.user_says("D2", "again", user="U2")
             said = [event for event in await stored(database) if event.address.user == "U2"]

@@ -49,7 +49,7 @@ class Noting:
 
     async def taken(self, count: int) -> list[Inbound]:
         """All events so far, once there are ``count``."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.events) < count:
                 await asyncio.sleep(0.005)
         return self.events

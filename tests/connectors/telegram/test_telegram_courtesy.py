@@ -125,7 +125,7 @@ async def test_the_stop_does_not_wait_for_typing(telegram: TelegramServer, conne
     await connector.start(accept)
     await telegram.user_says(CHAT, "hello")
     await telegram.until(lambda: telegram.calls_of("sendChatAction"))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(4):
         await connector.stop()
 
 

@@ -49,7 +49,6 @@ async def web(config: Config) -> AsyncIterator[Site]:
 async def open_chat(place: Browser | BrowserContext, web: Site, path: str = "/chat", **options: Any) -> Page:
     """A page with the chat, ready to write; an error in its scripts fails the test."""
     page = await place.new_page(**options)
-    page.set_default_timeout(8000)
     page.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
     await page.goto(web.url + path)
     await expect(page.locator("#log")).to_have_attribute("aria-busy", "false")
@@ -186,7 +185,7 @@ async def test_the_stream_comes_back_after_a_restart(config: Config, browser: Br
     async with site("web", own, port) as second:
         await second.say(row.conversation_id, "meanwhile")
         await second.handle("after")
-        await expect(page.get_by_text("after", exact=True)).to_be_visible(timeout=15_000)
+        await expect(page.get_by_text("after", exact=True)).to_be_visible()
         assert sorted(await shown(page)) == ["after", "before", "hi", "meanwhile", "while it was away"]
         assert await second.count(Inbox) == 2
 
@@ -310,7 +309,11 @@ async def test_reading_back_is_not_disturbed(web: Site, browser: Browser) -> Non
     await page.locator("#scroll").hover()
     await page.mouse.wheel(0, -900)
     await expect(page.get_by_text("line 39")).not_to_be_in_viewport()
-    before = await page.locator("#scroll").evaluate("(box) => box.scrollTop")
+    before, last = await page.locator("#scroll").evaluate("(box) => box.scrollTop"), -1.0
+    while before != last:
+        # A wheel may scroll smoothly.
+        await asyncio.sleep(0.2)
+        before, last = await page.locator("#scroll").evaluate("(box) => box.scrollTop"), before
     await web.say(row.conversation_id, "news")
     newer = page.get_by_role("button", name="New messages")
     await expect(newer).to_be_visible()
@@ -372,6 +375,7 @@ async def test_the_button_on_a_shops_page(config: Config, browser: Browser, shop
         await page.keyboard.press("Enter")
         frame = page.frame_locator("iframe")
         field = frame.get_by_role("textbox", name="Tu mensaje")
+        await expect(frame.locator("#log")).to_have_attribute("aria-busy", "false")
         await field.fill("hola")
         await field.press("Enter")
         row = await web.handle("¡Hola!")

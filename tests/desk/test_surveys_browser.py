@@ -83,8 +83,8 @@ async def test_follow_ups_have_no_grave_finding(office: Office, browser: Browser
         await expect(page.get_by_role("alert")).to_contain_text("Somebody else has taken it meanwhile.")
         await expect(page.locator("#assign-note")).to_have_value("I keep this")
         found += await looked_at(page)
-    assert found == []
-    assert browsing.told(complaints, "409") == []
+        assert found == []
+        assert browsing.told(complaints, "409") == []
 
 
 async def test_a_follow_up_is_given_to_somebody_and_closed_by_keyboard(office: Office, browser: Browser) -> None:
@@ -153,8 +153,8 @@ async def test_a_campaign_from_its_audience_to_its_page(office: Office, browser:
         found += await looked_at(page)
         await page.goto(f"{url}/desk/campaigns")
         found += await looked_at(page)
-    assert found == []
-    assert browsing.told(complaints, "409") == []
+        assert found == []
+        assert browsing.told(complaints, "409") == []
 
 
 @pytest.mark.parametrize(("language", "kind"), [("en", "csat"), ("ar", "nps"), ("zh-Hans", "ces")])
@@ -208,8 +208,8 @@ async def test_the_surveys_page(office: Office, browser: Browser, language: str,
             texts.text("utter_survey_form_gone", config.settings.shop.default_language)
         )
         found += await looked_at(page)
-    assert found == []
-    assert browsing.told(complaints, "422", "413", "404") == []
+        assert found == []
+        assert browsing.told(complaints, "422", "413", "404") == []
     async with office.database.read() as session:
         answered = await session.get_one(Survey, survey.id)
     assert (answered.status, answered.comment) == (SurveyStatus.ANSWERED, "as expected")

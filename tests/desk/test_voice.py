@@ -179,4 +179,4 @@ async def test_the_page_is_accessible_in_light_and_dark(office: Office, browser:
             "&& !e.closest('.wide-table')).map(e => e.outerHTML.slice(0, 80))"
         )
         page_width = await page.evaluate("document.documentElement.scrollWidth")
-    assert (found, complaints, wide, page_width) == ([], [], [], 360)
+        assert (found, complaints, wide, page_width) == ([], [], [], 360)

@@ -147,8 +147,8 @@ async def test_no_page_has_a_grave_finding(office: Office, browser: Browser) -> 
                 await drawn(page)
                 found += [f"{scheme} {size['width']}: {line}" for line in await findings(page)]
                 assert await page.evaluate("document.documentElement.scrollWidth") <= size["width"], (path, scheme)
-    assert found == []
-    assert complaints == []
+        assert found == []
+        assert complaints == []
 
 
 async def test_colours_follow_the_theme_and_paper_is_light(office: Office, browser: Browser) -> None:  # noqa: F811
@@ -173,8 +173,8 @@ async def test_colours_follow_the_theme_and_paper_is_light(office: Office, brows
         assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         await page.emulate_media(media="screen", color_scheme="dark")
         await expect(page.locator("#distribution table")).to_be_hidden()
-    # What the test itself does to look at the colours.
-    assert told(complaints, "willReadFrequently") == []
+        # What the test itself does to look at the colours.
+        assert told(complaints, "willReadFrequently") == []
 
 
 async def test_without_a_script_the_tables_are_there(office: Office, browser: Browser) -> None:  # noqa: F811

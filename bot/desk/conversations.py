@@ -138,7 +138,7 @@ async def _reply(visit: Visit, session: AsyncSession, sending: Sending, worded: 
     # Looked up now that nobody else can write here; if somebody has, nothing of this is kept.
     if sending.seen is not None and (name := await talk_reports.answered_since(session, where, sending.seen, me.id)):
         raise Answered(name)
-    await drafts.drop(session, me.id, drafts.places(where)[0])
+    await drafts.drop(session, me.id, drafts.places(where)[0], sending.piece)
     return True
 
 
@@ -161,7 +161,7 @@ async def _do(visit: Visit, session: AsyncSession, action: str, sending: Sending
     elif action == "note":
         if await drafts.begin(session, agent.id, sending.piece, sending.content):
             await notes.add(session, where, agent, sending.text)
-            await drafts.drop(session, agent.id, drafts.places(where)[1])
+            await drafts.drop(session, agent.id, drafts.places(where)[1], sending.piece)
     elif action == "transcript":
         await agents.send_transcript(session, desk.voice, desk.config.files_dir, where, agent)
     elif action == "pass-on":

@@ -83,7 +83,7 @@ async def _do(visit: Visit, session: AsyncSession, action: str, fields: Mapping[
         text, piece = fields.get("text", "").replace("\r\n", "\n"), fields.get("piece", "")
         if await drafts.begin(session, agent.id, piece, drafts.content_of(text)):
             await agents.note_ticket(session, where, text, agent)
-            await drafts.drop(session, agent.id, drafts.ticket_place(where))
+            await drafts.drop(session, agent.id, drafts.ticket_place(where), piece)
     else:
         await agents.merge_ticket(session, desk.voice, where, fields.get("number", ""), agent, settings)
 

@@ -101,24 +101,24 @@ async def begin(session: AsyncSession, user_id: int, piece: str, content: str) -
         content: what is sent, see :func:`content_of`.
 
     Returns:
-        Whether it is to be sent; False where this piece was sent with the same content within a day.
+        Whether it is to be sent; False where this piece was sent with the same content, which is known for
+        :data:`KNOWN` at least, see :func:`bot.services.retention.tidy`.
     """
     if not piece:
         return True
-    # One's own, so that nobody waits for what another sends.
-    await session.execute(delete(Piece).where(Piece.user_id == user_id, Piece.at < now() - KNOWN))
     row = await _held(session, user_id, piece)
     if row.content == content:
         return False
-    row.content = content
+    row.content, row.at = content, now()
     return True
 
 
-async def drop(session: AsyncSession, user_id: int, place: str) -> None:
-    """Forget a draft: it was sent, or given up."""
-    await session.execute(
-        delete(Draft).where(Draft.user_id == user_id, Draft.place == place).execution_options(synchronize_session=False)
-    )
+async def drop(session: AsyncSession, user_id: int, place: str, piece: str = "") -> None:
+    """Forget a draft: it was sent, or given up. One of another piece than ``piece``, if that is given, stays."""
+    gone = delete(Draft).where(Draft.user_id == user_id, Draft.place == place)
+    if piece:
+        gone = gone.where(Draft.piece.in_(["", clean(piece)[:64]]))
+    await session.execute(gone.execution_options(synchronize_session=False))
 
 
 async def of(session: AsyncSession, user_id: int, where: Iterable[str]) -> dict[str, Writing]:

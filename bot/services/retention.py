@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from bot.services import drafts
 from bot.storage import now
-from bot.storage.models import Alert, Announcement, Presence
+from bot.storage.models import Alert, Announcement, Piece, Presence
 
 KEEP = timedelta(days=30)
 """So long what is over is kept."""
@@ -19,7 +20,8 @@ AT_ONCE = 5000
 
 async def tidy(session: AsyncSession) -> bool:
     """Delete what has been over for longer than :data:`KEEP`: alerts that were seen, presence, announcements
-    that were made or given up. What nobody has seen or said yet stays, however old.
+    that were made or given up. What nobody has seen or said yet stays, however old. What was written at the desk
+    is known to have been sent only for as long as its page may ask, :data:`bot.services.drafts.KNOWN`.
 
     Returns:
         Whether there may be more of it.
@@ -38,4 +40,6 @@ async def tidy(session: AsyncSession) -> bool:
     # Of these there is one for each user and conversation, short as a row can be.
     left = delete(Presence).where(Presence.until < old)
     await session.execute(left.execution_options(synchronize_session=False))
+    known = delete(Piece).where(Piece.at < now() - drafts.KNOWN)
+    await session.execute(known.execution_options(synchronize_session=False))
     return more

@@ -15,7 +15,7 @@ from bot.jobs import retention as retention_jobs
 from bot.outbox import Voice
 from bot.services import retention
 from bot.storage import Database, now
-from bot.storage.models import Alert, Announcement, Conversation, Presence, Role, Timer, User
+from bot.storage.models import Alert, Announcement, Conversation, Piece, Presence, Role, Timer, User
 from bot.texts import Texts
 
 
@@ -30,6 +30,7 @@ async def past(database: Database) -> None:
             at = now() - timedelta(days=days)
             session.add(Alert(user_id=1, key=f"alert.{name}", created_at=at, seen_at=at))
             session.add(Announcement(key=f"announce.{name}", created_at=at, done_at=at))
+            session.add(Piece(user_id=1, piece=name, at=now() - timedelta(hours=days - 6)))
             session.add(Presence(conversation_id=1 if name == "old" else 2, user_id=1, until=at))
         ages = now() - timedelta(days=400)
         session.add(Alert(user_id=1, key="alert.unseen", created_at=ages))
@@ -42,18 +43,21 @@ async def left(database: Database) -> dict[str, set[Any]]:
         return {
             "alerts": set(await session.scalars(select(Alert.key))),
             "announcements": set(await session.scalars(select(Announcement.key))),
+            "pieces": set(await session.scalars(select(Piece.piece))),
             "presence": set(await session.scalars(select(Presence.conversation_id))),
         }
 
 
 async def test_what_is_over_for_a_month_is_deleted_and_nothing_else(any_database: Database) -> None:
-    """Seen alerts, announcements that were made, presence; not what nobody has seen or said yet."""
+    """Seen alerts, announcements that were made, presence; not what nobody has seen or said yet. Of what was written
+    is known for a day that it was sent."""
     await past(any_database)
     async with any_database.begin() as session:
         assert not await retention.tidy(session)
     assert await left(any_database) == {
         "alerts": {"alert.new", "alert.unseen"},
         "announcements": {"announce.new", "announce.unsaid"},
+        "pieces": {"new"},
         "presence": {2},
     }
 

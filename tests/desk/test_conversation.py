@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from bot.services import drafts, handoff, notes, presence, privacy
+from bot.services import drafts, handoff, notes, presence, privacy, retention
 from bot.storage import Database, now, talk_reports
 from bot.storage.models import (
     Conversation,
@@ -187,6 +187,7 @@ async def test_what_is_pressed_again_is_sent_once(office: Office, action: str) -
         await send("Dear Tom, once more")
         async with office.database.begin() as session:
             await session.execute(update(Piece).values(at=now() - drafts.KNOWN - timedelta(seconds=1)))
+            await retention.tidy(session)
         await send("Dear Tom", pieces[1])
     async with office.database.read() as session:
         if action == "reply":
@@ -195,6 +196,20 @@ async def test_what_is_pressed_again_is_sent_once(office: Office, action: str) -
             texts = [row.text for row in await session.scalars(select(ConversationNote).order_by(ConversationNote.id))]
         assert texts == ["Dear Tom", "Dear Tom", "Dear Tom, once more", "Dear Tom"]
         assert len((await session.scalars(select(Piece))).all()) == 1
+
+
+async def test_a_draft_of_another_piece_stays(office: Office) -> None:
+    """What was begun on another machine is no draft of what is sent here."""
+    talk = await office.writes("Tom", "hello")
+    await office.waits(talk)
+    place = f"/desk/conversations/{talk}"
+    async with office.signed_in("ana") as client:
+        fields = {"token": token_of(await client.get(place)), "place": place, "text": "Begun", "piece": "there"}
+        await client.post("/desk/drafts", data=fields)
+        await does(client, talk, "reply", text="Sent", piece="here")
+        assert "Begun</textarea>" in await page_of(client, talk)
+        await does(client, talk, "reply", text="Begun", piece="there")
+        assert "Begun</textarea>" not in await page_of(client, talk)
 
 
 async def test_a_file_that_comes_again_is_sent_once(office: Office) -> None:

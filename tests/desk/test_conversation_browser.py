@@ -154,10 +154,19 @@ async def test_an_answer_that_is_lost_is_no_second_reply(office: Office, browser
         await expect(reply).to_have_value("")
         await page.reload()
         await expect(reply).to_have_value("")
+        # The browser does not bring back what has been sent either.
+        await reply.fill("Gone")
+        await reply.press("Control+Enter")
+        await expect(replies.last).to_have_text("Gone")
+        await expect(reply).to_have_value("")
+        await page.goto(f"{url}/desk")
+        await page.go_back()
+        await expect(replies.last).to_have_text("Gone")
+        await expect(reply).to_have_value("")
         assert browsing.told(complaints, "ERR_FAILED", "htmx:") == []
     async with office.database.read() as session:
         sent = [row.body["text"] for row in await session.scalars(select(Outbox).order_by(Outbox.id))]
-        assert sent == ["Just once", "And this", "On the way"]
+        assert sent == ["Just once", "And this", "On the way", "Gone"]
         assert await session.scalar(select(func.count()).select_from(Draft)) == 0
 
 
@@ -383,6 +392,30 @@ async def test_files_are_attached_previewed_and_enlarged(office: Office, browser
         assert complaints == []
 
 
+async def test_a_chosen_file_goes_where_nobody_can_send_it(office: Office, browser: Browser) -> None:
+    """A colleague has taken the conversation: once it waits again, the page does not speak of a file that it lost."""
+    talk = await office.writes("Tom", "help")
+    await office.waits(talk)
+    async with serving(office.app) as url:
+        page = await sign_in(browser, url, "ana", [], f"/desk/conversations/{talk}")
+        await page.set_input_files("#attach", {"name": "shoe.png", "mimeType": "image/png", "buffer": PIXEL})
+        await expect(page.locator("#attached")).to_contain_text("shoe.png")
+        await page.fill("#reply", "This one?")
+        await office.claims(talk, "lars")
+        await expect(page.locator("#reply")).not_to_be_editable()
+        await expect(page.locator("#attached")).to_be_hidden()
+        async with office.database.begin() as session:
+            row = await handoff.current(session, talk)
+            assert row is not None
+            row.agent_id = row.claimed_at = None
+            handoff.signal(session, f"conversation:{talk}")
+        await expect(page.locator("#reply")).to_be_editable()
+        await expect(page.locator("#reply")).to_have_value("This one?")
+        await expect(page.locator("#attached")).to_be_hidden()
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.locator(".msg-agent .bubble")).to_have_text("This one?")
+
+
 async def test_the_browser_tells_of_news_only_when_asked_to(office: Office, browser: Browser) -> None:
     """Off at first; once on, a page out of sight tells of a customer who waits, and of none of their words."""
     mine = await office.writes("Eva Stone", "hello")
@@ -503,7 +536,10 @@ async def test_earlier_messages_come_by_key_and_by_scrolling(office: Office, bro
         await page.context.set_offline(False)
         await office.writes("Tom", "later-105.")
         await expect(messages.last).to_contain_text("later-105.")
-        await expect(messages).to_have_count(100)
+        # Who reads at the beginning is shown what came before that as well, soon after.
+        shown = await page.locator("#messages > .msg .bubble").all_text_contents()
+        all_texts = [*texts, "another new word", *(f"later-{number:03}." for number in range(106))]
+        assert shown == all_texts[-len(shown) :] and 100 <= len(shown) < len(all_texts)
         await expect(page.locator("#earlier a").first).to_be_attached()
         page = await sign_in(browser, url, "lars", complaints, f"/desk/conversations/{talk}?show=all")
         await page.emulate_media(media="print")

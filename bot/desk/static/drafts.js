@@ -44,6 +44,9 @@
   }
 
   function kept(draft) {
+    const { form } = fieldOf(draft.place) || {};
+    // What it was sent with goes from the server too, with what was written since.
+    if (form && form.matches(".htmx-request")) return;
     const last = remembered(draft.place);
     if (last && last.piece === draft.piece && last.text === draft.text) sessionStorage.removeItem(key(draft.place));
   }
@@ -54,6 +57,8 @@
     if (!field || piece(field).value !== draft.piece) return;
     // Unless it is being sent at this moment, and the answer will say so.
     if (field.form.matches(".htmx-request")) return;
+    // With a file it is left to pressing again, by which the file is known too.
+    if (fate === "sent" && $("input[type=file]", field.form)?.files.length) return;
     if (fate === "sent" && field.value.startsWith(draft.text)) {
       field.value = field.value.slice(draft.text.length);
       say("");

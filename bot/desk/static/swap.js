@@ -10,6 +10,10 @@
   const { $, $$ } = window.desk;
 
   function carryOver(before, after) {
+    $$("input[type=checkbox][id]", before).forEach((old) => {
+      const fresh = $("#" + CSS.escape(old.id), after);
+      if (fresh) fresh.checked = old.checked;
+    });
     if (before.matches("textarea")) after.value = before.value;
     $$("textarea[id]", before).forEach((old) => {
       const fresh = $("#" + CSS.escape(old.id), after);

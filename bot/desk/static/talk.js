@@ -85,6 +85,8 @@
   document.addEventListener("desk-before-swap", () => (stick = atBottom()));
   document.addEventListener("desk-after-swap", (event) => {
     announce(event.detail);
+    // Chosen, and gone with what the conversation's state no longer allows.
+    if (!chosen($("#reply"))) $("#attached").hidden = true;
     if (stick) toBottom();
     upwards.disconnect();
     watch();

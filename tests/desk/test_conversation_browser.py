@@ -124,7 +124,9 @@ async def test_an_answer_that_is_lost_is_no_second_reply(office: Office, browser
         page = await sign_in(browser, url, "ana", complaints, address)
         reply, replies = page.locator("#reply"), page.locator(".msg-agent .bubble")
         await page.route("**/reply", lost, times=1)
-        await reply.fill("Just once")
+        # A draft that is still to be kept would tell the page that it was sent.
+        async with page.expect_response("**/drafts"):
+            await reply.fill("Just once")
         await reply.press("Control+Enter")
         await expect(page.locator("#net")).to_contain_text("it is not sent twice")
         await expect(reply).to_have_value("Just once")
@@ -135,7 +137,8 @@ async def test_an_answer_that_is_lost_is_no_second_reply(office: Office, browser
         await expect(replies).to_have_text(["Just once"])
         # What is written on after a lost answer is kept as a piece of its own.
         await page.route("**/reply", lost, times=1)
-        await reply.fill("And this")
+        async with page.expect_response("**/drafts"):
+            await reply.fill("And this")
         await reply.press("Control+Enter")
         await expect(page.locator("#net")).to_contain_text("it is not sent twice")
         await reply.press("End")

@@ -37,8 +37,15 @@
     };
   }
 
+  // One look after the other, each from where the last one ended: nothing is told twice.
+  let looking = false;
+  let again = false;
+
   function look() {
     if (!on()) return;
+    again = looking;
+    if (looking) return;
+    looking = true;
     const query = new URLSearchParams(Object.assign({ words: get("notify-words") ? "1" : "0" }, marks));
     fetch("/desk/alerts/news?" + query, { redirect: "error" })
       .then((answer) => answer.json())
@@ -46,7 +53,11 @@
         Object.assign(marks, news.marks);
         if (!watched()) news.said.forEach(tell);
       })
-      .catch(() => {});
+      .catch(() => {})
+      .then(() => {
+        looking = false;
+        if (again) look();
+      });
   }
 
   button.addEventListener("click", () => {

@@ -190,6 +190,33 @@ def test_plain_requests_are_understood_with_confidence(real: EmbeddedRecognizer,
     assert parse.confidence > 0.55
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hi there, the vase I got is in pieces",
+        "buenos días, el jarrón que pedí ha llegado hecho pedazos",
+        "bonjour, le vase est arrivé en mille morceaux",
+        "hallo zusammen, die Lampe geht nicht an",
+        "bom dia, o vaso chegou aos pedaços",
+        "salve, la lampada non si accende",
+        "goedemorgen, de vaas is in stukken aangekomen",
+        "доброе утро, ваза приехала вдребезги",
+        "günaydın, vazo paramparça geldi",
+        "صباح الخير، المزهرية وصلت محطمة",
+        "नमस्ते, फूलदान टुकड़े-टुकड़े होकर आया",
+        "早上好，花瓶收到时已经碎成渣了",
+        "您好，檯燈不會亮",
+        "おはようございます、花瓶が粉々でした",
+        "안녕하세요, 램프가 안 켜져요",
+    ],
+)
+def test_a_greeting_does_not_hide_the_wish_behind_it(real: EmbeddedRecognizer, text: str) -> None:
+    """Customers say hello first, in every language; none of the things they say here is in an example."""
+    if not real.report["vectors"]:
+        pytest.skip("needs sentence vectors")
+    assert real.parse_sync(text).intent == "open_complaint"
+
+
 def test_an_example_is_understood_as_what_it_is(real: EmbeddedRecognizer) -> None:
     """What stands in the training data word for word is no matter of guessing, however short it is."""
     examples = load_training_data(load_config(ROOT, env={})).examples

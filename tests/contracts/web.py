@@ -32,7 +32,10 @@ class Web(Channel):
     async def forge(self, client: httpx.AsyncClient, payload: Any) -> httpx.Response | None:
         """With a cookie that was changed."""
         await self._visit(client)
-        jar = "; ".join(f"{name}={value[:-1]}x" for name, value in client.cookies.items())
+        ((name, value),) = client.cookies.items()
+        body, dot, signature = value.rpartition(".")
+        # Its first sign: of the last one not all bits count.
+        jar = f"{name}={body}{dot}{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
         headers = ORIGIN | {"Cookie": jar}
         async with httpx.AsyncClient(transport=client._transport, base_url=client.base_url) as other:
             return await other.post("/chat/messages", json=payload, headers=headers)

@@ -77,7 +77,8 @@ async def _page(
         context = await timeline.context(visit, session, typed or {})
         visit.waiting = await reports.waiting_count(session)
     context |= {"failure": failure, "by": by, "acted": acted or bool(failure)}
-    if from_htmx(visit.request):
+    context["live"] = from_htmx(visit.request)
+    if context["live"]:
         # The script takes only good answers; the words of a failure stand in the part itself.
         return visit.render("_conversation.html", **context)
     if context["span"].everything:
